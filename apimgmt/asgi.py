@@ -1,0 +1,95 @@
+"""The composition root: the only module that knows both planes. gunicorn calls these factories in every worker."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Mapping, Sequence
+from importlib.resources import files
+from typing import Any
+
+import msgspec
+
+import apimgmt.formats.json
+import apimgmt.formats.xml
+import apimgmt.processes.echo
+import apimgmt.processes.mock  # noqa: F401  importing a plug-in registers it
+from apimgmt.archive import Archive
+from apimgmt.gateway.app import Gateway, Worker
+from apimgmt.gateway.runtime import Runtime, build
+from apimgmt.model import ApiEntry, Binding, KeyEntry, Rule, Snapshot, Trigger
+from apimgmt.processes import python
+from apimgmt.settings import Settings, from_environment
+from apimgmt.spec.compiler.compiler import compile_document
+from apimgmt.spec.intake.loader import load
+
+ADMIN_BASE = "/api/v1"
+
+
+def gateway() -> Gateway:
+    """The gateway of one worker process: follows the data folder."""
+    settings = from_environment(os.environ)
+    python.functions.threads = settings.threads
+    python.functions.update(python.load_handlers(settings.handlers))
+    return Worker(settings, Archive(settings.root))
+
+
+def admin() -> Gateway:
+    """The admin API: our own document, compiled by our compiler, bound to our processes, served by our runtime."""
+    # imported here: a gateway worker needs neither the store nor the intake, and starts sooner without them
+    from apimgmt.control.admin import RAW_OPERATIONS, handlers
+    from apimgmt.control.service import Control
+    from apimgmt.control.store import Store
+    from apimgmt.spec.intake import take_in
+
+    settings = from_environment(os.environ)
+    python.functions.threads = settings.threads
+    functions = python.load_handlers(settings.handlers)
+    control = Control(settings, Store(settings), Archive(settings.root), take_in, functions)
+    python.functions.update(functions)
+    return Gateway(admin_runtime(settings, handlers(control), RAW_OPERATIONS, token_digests(settings)))
+
+
+def admin_runtime(
+    settings: Settings, functions: Mapping[str, Callable[..., Any]], uploads: Sequence[str], digests: Sequence[str]
+) -> Runtime:
+    """The runtime of the admin API.
+
+    ``functions`` are its handlers by operationId, ``uploads`` the operations that take a document, ``digests`` the
+    SHA-256 of the admin tokens in hexadecimal.
+    """
+    content = (files("apimgmt.control") / "openapi.yaml").read_bytes()
+    document = load(content, "application/yaml", settings)
+    compiled = compile_document(document)
+    names = {operation.key: f"apimgmt.control.{operation.operation_id}" for operation in compiled.operations}
+    python.functions.update({f"apimgmt.control.{name}": function for name, function in functions.items()})
+    entry = ApiEntry(
+        id="admin",
+        name="admin",
+        base_path=ADMIN_BASE,
+        revision=1,
+        digest=hashlib.sha256(content).hexdigest(),
+        bindings={key: Binding(kind="python", config={"function": name}) for key, name in names.items()},
+        triggers={key: _upload_trigger(settings) for key in uploads},
+    )
+    tokens = tuple(KeyEntry(id="admin", name="admin", digest=digest, rules=(Rule(),)) for digest in digests)
+    snapshot = Snapshot(number=1, created="", apis=(entry,), keys=tokens)
+    return build(snapshot, _always(compiled), _always(msgspec.json.encode(document.root)), settings)
+
+
+def token_digests(settings: Settings) -> list[str]:
+    """The SHA-256 of each admin token: of the one in the settings, or those kept in the data folder, one a line.
+
+    The first is the administrator's; while a supervisor runs, the second is its own (``cli/folder.py``).
+    """
+    if settings.admin_token:
+        return [hashlib.sha256(settings.admin_token.encode()).hexdigest()]
+    return (settings.root / "secrets" / "admin-token.sha256").read_text("ascii").split()
+
+
+def _upload_trigger(settings: Settings) -> Trigger:
+    return Trigger(raw_body=True, body_limit=settings.document_bytes, timeout=300.0)
+
+
+def _always(value: Any) -> Callable[[str], Any]:
+    return lambda digest: value

@@ -1,0 +1,61 @@
+"""The table of commands, and what holds for each of them: lazy import, errors to exit codes."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+import click
+
+from apimgmt.errors import ApimgmtError, SettingInvalid
+
+COMMANDS = {
+    "start": "apimgmt.cli.start",
+    "lint": "apimgmt.cli.documents",
+    "plan": "apimgmt.cli.documents",
+    "upload": "apimgmt.cli.documents",
+    "bind": "apimgmt.cli.apis",
+    "publish": "apimgmt.cli.apis",
+    "rollback": "apimgmt.cli.apis",
+    "apis": "apimgmt.cli.apis",
+    "operations": "apimgmt.cli.apis",
+    "call": "apimgmt.cli.call",
+    "doctor": "apimgmt.cli.doctor",
+    "version": "apimgmt.cli.version",
+}
+
+
+class Commands(click.Group):
+    """Imports the file of a command when the command is used, so that a small one starts at once."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The commands in the order of the work: from start to version."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of that name, or None."""
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = getattr(importlib.import_module(COMMANDS[cmd_name]), cmd_name)
+        return command
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; what we raise on purpose ends as a sentence and an exit code, not as a traceback."""
+        try:
+            return super().invoke(ctx)
+        except SettingInvalid as error:
+            raise click.UsageError(str(error)) from error
+        except ApimgmtError as error:
+            raise click.ClickException(str(error)) from error
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+def apimgmt() -> None:
+    """API management from OpenAPI documents.
+
+    \b
+    Example:
+      apimgmt start --demo
+
+    APIMGMT_URL and APIMGMT_TOKEN tell the commands that talk to a running platform where it is and as whom.
+    """

@@ -1,0 +1,156 @@
+"""``apimgmt start``: everything that a new user needs, in one command."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from socket import socket
+from typing import Any
+
+import click
+import msgspec
+
+from apimgmt import __version__
+from apimgmt.cli.folder import AdminToken, lock, prepare
+from apimgmt.cli.loading import DEMO_CALL, Loaded, Loader
+from apimgmt.cli.output import output_option, progress, show
+from apimgmt.cli.remote import Admin
+from apimgmt.cli.supervisor import Child, Supervisor, listen, reachable
+from apimgmt.settings import Settings, from_environment, to_environment
+
+MOST_APIS_SHOWN = 4
+GRACE_BEYOND_SECONDS = 3.0
+
+
+@click.command()
+@click.argument("documents", nargs=-1)
+@click.option("--demo", is_flag=True, help="Load a sample, with an API key to call it.")
+@click.option("--handlers", multiple=True, help="Python file or module with process functions; may be repeated.")
+@click.option("--allow-public", is_flag=True, help="Operations without any security in a document are public.")
+@click.option("--authentication", type=click.Choice(["document", "none"]), help="none: no operation asks who calls.")
+@click.option("--data", help="Folder in which everything is kept.  [default: apimgmt-data]")
+@click.option("--workers", type=int, help="Number of gateway workers.  [default: 2]")
+@click.option("--host", "gateway_host", help="Address of the gateway.  [default: 127.0.0.1]")
+@click.option("--gateway-port", type=int, help="Port of the gateway; 0 takes a free one.  [default: 8080]")
+@click.option("--admin-host", help="Address of the admin API.  [default: 127.0.0.1]")
+@click.option("--admin-port", type=int, help="Port of the admin API; 0 takes a free one.  [default: 8081]")
+@click.option("--public-url", help="Where callers reach the gateway, if not at its own address.")
+@output_option
+def start(documents: tuple[str, ...], output: str, **options: Any) -> None:
+    """Start the gateway and the admin API, publish DOCUMENTS, and go on until Ctrl-C.
+
+    A second start on the same folder goes on where the first stopped. Every setting can be given as APIMGMT_NAME in
+    the environment too.
+
+    \b
+    Example:
+      apimgmt start --demo
+      apimgmt start petstore.yaml orders.json --handlers my_handlers.py --allow-public
+    """
+    loading = {name: options.pop(name) for name in ("demo", "allow_public", "authentication")}
+    options["handlers"] = ",".join(options["handlers"]) or None
+    settings = from_environment(os.environ, **options)
+    for document in documents:
+        if not Path(document).exists():
+            raise click.UsageError(f"there is no {document}")
+    root = settings.root.absolute()
+    prepare(root)
+    descriptor = lock(root)
+    _run(msgspec.structs.replace(settings, data=str(root)), descriptor, documents, loading, output)
+
+
+def _run(settings: Settings, lock: int, documents: tuple[str, ...], loading: dict[str, Any], output: str) -> None:
+    token = AdminToken(settings.root)
+    gateway = listen(settings.gateway_host, settings.gateway_port)
+    admin = listen(settings.admin_host, settings.admin_port)
+    settings = msgspec.structs.replace(
+        settings, gateway_port=gateway.getsockname()[1], admin_port=admin.getsockname()[1]
+    )
+    fresh = token.open(settings.admin_token)
+    environment = child_environment(settings)
+    children = [
+        Child(name, _command(name, listener), listener, environment, settings.root / "logs" / f"{name}.log", [lock])
+        for name, listener in (("gateway", gateway), ("admin", admin))
+    ]
+    try:
+        with Supervisor(children, settings.graceful_seconds + GRACE_BEYOND_SECONDS) as supervisor:
+            supervisor.start()
+            with progress("starting"):
+                supervisor.wait_ready("/readyz")
+                loader = Loader(Admin(_url(admin), token.session), _choices(loading))
+                loaded = [loader.demo()] if loading["demo"] else []
+                loaded += [loader.document(document) for document in documents]
+            show(output, welcome(settings, fresh, loaded), banner)
+            sys.stdout.flush()
+            fresh = None
+            supervisor.watch()
+    finally:
+        token.forget() if fresh else token.close()
+
+
+def _command(name: str, listener: socket) -> list[str]:
+    return [sys.executable, "-m", "apimgmt.cli.child", name, str(listener.fileno()), str(os.getpid())]
+
+
+def child_environment(settings: Settings) -> dict[str, str]:
+    """The environment of the children: ours, with exactly these settings and without the admin token."""
+    names = {f"APIMGMT_{field.name.upper()}" for field in msgspec.structs.fields(Settings)}
+    inherited = {name: value for name, value in os.environ.items() if name not in names}
+    return inherited | to_environment(msgspec.structs.replace(settings, admin_token=""))
+
+
+def welcome(settings: Settings, token: str | None, loaded: list[Loaded]) -> dict[str, Any]:
+    """What the user needs to know, as one object; the secrets in it are shown this once."""
+    gateway = settings.public_url.rstrip("/") or _address(settings.gateway_host, settings.gateway_port)
+    admin = _address(settings.admin_host, settings.admin_port)
+    key = next((api.key for api in loaded if api.key), None)
+    value: dict[str, Any] = {
+        "version": __version__,
+        "data": settings.data,
+        "gateway": gateway,
+        "admin": f"{admin}/api/v1",
+        "adminUi": f"{admin}/api/v1/ui/",
+        "apis": [
+            {"name": api.name, "url": gateway + api.base_path, "ui": f"{gateway}{api.base_path}/ui/"} for api in loaded
+        ],
+    }
+    if token:
+        value["adminToken"] = token
+    if key:
+        value["key"] = key
+        value["curl"] = f"curl -H 'X-API-Key: {key}' '{value['apis'][0]['url']}{DEMO_CALL}'"
+    return value
+
+
+def banner(value: dict[str, Any]) -> list[str]:
+    """The same for people, in at most 15 lines."""
+    lines = [
+        f"apimgmt {value['version']} is running; everything is kept in {value['data']}",
+        f"  Gateway      {value['gateway']}",
+        f"  Admin API    {value['adminUi']}",
+    ]
+    lines += [f"  Swagger UI   {api['ui']} ({api['name']})" for api in value["apis"][:MOST_APIS_SHOWN]]
+    if len(value["apis"]) > MOST_APIS_SHOWN:
+        lines.append(f"               and {len(value['apis']) - MOST_APIS_SHOWN} more: apimgmt apis")
+    if "adminToken" in value:
+        lines.append(f"  Admin token  {value['adminToken']} (shown this once)")
+    if "key" in value:
+        lines.append(f"  API key      {value['key']} (shown this once)")
+        lines.append(f"  Try          {value['curl']}")
+    return [*lines, "Ctrl-C stops everything."]
+
+
+def _choices(loading: dict[str, Any]) -> dict[str, str]:
+    choices = {"allowPublic": "true"} if loading["allow_public"] else {}
+    return choices | ({"authentication": loading["authentication"]} if loading["authentication"] else {})
+
+
+def _url(listener: socket) -> str:
+    host, port = listener.getsockname()[:2]
+    return _address(host, port)
+
+
+def _address(host: str, port: int) -> str:
+    host = reachable(host)
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

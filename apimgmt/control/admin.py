@@ -1,0 +1,195 @@
+"""The handlers behind ``openapi.yaml``: a request in, a method of :class:`Control`, an answer out. No decisions here.
+
+The admin API is an API of this platform, so its handlers are ordinary Python processes: they get an invocation whose
+parameters are cast and validated, and return ``(body, status, headers)``.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy.exc import OperationalError
+
+from apimgmt.control.service import Control
+from apimgmt.control.views import View, finding_views
+from apimgmt.errors import DocumentRefused, Problem, SettingInvalid, SnapshotRefused, StoreConflict
+from apimgmt.processes import Envelope, Invocation
+
+Answer = Any
+Handler = Callable[[Invocation], Answer]
+
+DOCUMENT = Path(__file__).with_name("openapi.yaml")
+RAW_OPERATIONS = ("post /apis", "put /apis/{api}")
+MEDIA_TYPES = ("application/json", "application/yaml", "application/x-yaml", "text/yaml", "application/zip")
+
+
+class Admin:
+    """One method per operation of ``openapi.yaml``; its name is the operationId."""
+
+    def __init__(self, control: Control) -> None:
+        self._control = control
+
+    # ---- APIs ----------------------------------------------------------------------------------------------------
+
+    def listApis(self, invocation: Invocation) -> Answer:  # noqa: N802  the names are operationIds
+        """``GET /apis``."""
+        return [view.plain() for view in self._control.apis()]
+
+    def uploadApi(self, invocation: Invocation) -> Answer:  # noqa: N802
+        """``POST /apis``: the body is the document."""
+        query = invocation.data.query
+        view = self._control.upload(
+            invocation.data.content,
+            _media_type(invocation),
+            name=query.name,
+            base_path=query.basePath,
+            prefix=query.prefix or "",
+            bind=query.bind or "mock",
+            authentication=query.authentication or "document",
+            allow_public=bool(query.allowPublic),
+            publish=bool(query.publish),
+        )
+        return view.plain(), 201, {"ETag": view.etag, "Location": f"/api/v1/apis/{view.id}"}
+
+    def getApi(self, invocation: Invocation) -> Answer:  # noqa: N802
+        """``GET /apis/{api}``."""
+        return _tagged(self._control.get(invocation.data.path.api))
+
+    def replaceApi(self, invocation: Invocation) -> Answer:  # noqa: N802
+        """``PUT /apis/{api}``: the body is the document of the next revision."""
+        query = invocation.data.query
+        view = self._control.replace(
+            invocation.data.path.api,
+            invocation.data.content,
+            _media_type(invocation),
+            base_path=query.basePath,
+            plan_only=bool(query.plan),
+            publish=bool(query.publish),
+            if_match=_if_match(invocation),
+        )
+        return _tagged(view)
+
+    def deleteApi(self, invocation: Invocation) -> Answer:  # noqa: N802
+        """``DELETE /apis/{api}``."""
+        self._control.delete(invocation.data.path.api, _if_match(invocation))
+        return Envelope(204)
+
+    def listOperations(self, invocation: Invocation) -> Answer:  # noqa: N802
+        """``GET /apis/{api}/operations``; with ``?operation=`` the one, in full."""
+        api, wanted = invocation.data.path.api, invocation.data.query.operation
+        if wanted is not None:
+            return [self._control.operation(api, wanted).plain()]
+        return [view.plain() for view in self._control.operations(api)]
+
+    def listRevisions(self, invocation: Invocation) -> Answer:  # noqa: N802
+        """``GET /apis/{api}/revisions``."""
+        return [view.plain() for view in self._control.revisions(invocation.data.path.api)]
+
+    def getDocument(self, invocation: Invocation) -> Answer:  # noqa: N802
+        """``GET /apis/{api}/revisions/{revision}/document``: the bytes as they were uploaded."""
+        path = invocation.data.path
+        content, media_type = self._control.document(path.api, path.revision)
+        return Envelope(200, content, media_type)
+
+    # ---- decisions -----------------------------------------------------------------------------------------------
+
+    def bindOperations(self, invocation: Invocation) -> Answer:  # noqa: N802
+        """``PUT /apis/{api}/bindings``."""
+        return self._decide(self._control.bind, invocation)
+
+    def setTriggers(self, invocation: Invocation) -> Answer:  # noqa: N802
+        """``PUT /apis/{api}/triggers``."""
+        return self._decide(self._control.set_triggers, invocation)
+
+    def listFunctions(self, invocation: Invocation) -> Answer:  # noqa: N802
+        """``GET /functions``."""
+        return self._control.functions
+
+    def publishApi(self, invocation: Invocation) -> Answer:  # noqa: N802
+        """``POST /apis/{api}/publish``."""
+        return _tagged(self._control.publish(invocation.data.path.api, _if_match(invocation)))
+
+    def rollbackApi(self, invocation: Invocation) -> Answer:  # noqa: N802
+        """``POST /apis/{api}/rollback``."""
+        revision = invocation.data.body["revision"]
+        return _tagged(self._control.rollback(invocation.data.path.api, revision, _if_match(invocation)))
+
+    def getSnapshot(self, invocation: Invocation) -> Answer:  # noqa: N802
+        """``GET /snapshot``."""
+        return self._control.snapshot().plain()
+
+    # ---- keys ----------------------------------------------------------------------------------------------------
+
+    def listKeys(self, invocation: Invocation) -> Answer:  # noqa: N802
+        """``GET /keys``."""
+        return [view.plain() for view in self._control.keys.all()]
+
+    def createKey(self, invocation: Invocation) -> Answer:  # noqa: N802
+        """``POST /keys``: the only answer that shows the key."""
+        body = invocation.data.body
+        view = self._control.keys.create(body["name"], body.get("rules") or ())
+        return view.plain(), 201, {"Location": f"/api/v1/keys/{view.id}", "Cache-Control": "no-store"}
+
+    def deleteKey(self, invocation: Invocation) -> Answer:  # noqa: N802
+        """``DELETE /keys/{key}``."""
+        self._control.keys.delete(invocation.data.path.key)
+        return Envelope(204)
+
+    def _decide(self, decide: Callable[..., View], invocation: Invocation) -> Answer:
+        body = invocation.data.body
+        if not isinstance(body, dict):
+            raise Problem("validation", "the body must be an object: {key or operationId: {...}}")
+        publish = bool(invocation.data.query.publish)
+        return _tagged(decide(invocation.data.path.api, body, publish=publish, if_match=_if_match(invocation)))
+
+
+def handlers(control: Control) -> dict[str, Handler]:
+    """operationId -> handler, for every operation of ``openapi.yaml``."""
+    admin = Admin(control)
+    names = [name for name in vars(Admin) if not name.startswith("_")]
+    return {name: _mapped(getattr(admin, name)) for name in names}
+
+
+def _mapped(handler: Handler) -> Handler:
+    """The handler, with every exception of ours as the problem that a caller sees."""
+
+    @functools.wraps(handler)
+    def answer(invocation: Invocation) -> Answer:
+        try:
+            return handler(invocation)
+        except DocumentRefused as error:
+            findings = [view.plain() for view in finding_views(error.findings)]
+            raise Problem("document-refused", str(error), extra={"findings": findings}) from error
+        except StoreConflict as error:
+            raise Problem("precondition-failed", str(error)) from error
+        except SettingInvalid as error:
+            raise Problem("validation", str(error)) from error
+        except SnapshotRefused as error:
+            raise Problem("conflict", str(error)) from error
+        except (OperationalError, OSError) as error:
+            # a full disk, a lock that is held too long, a database that is away; the cause goes to the log
+            detail = "the store cannot be read or written now; what was acknowledged is safe"
+            raise Problem("unavailable", detail, headers=[("retry-after", "5")]) from error
+
+    return answer
+
+
+def _tagged(view: Any) -> Answer:
+    return view.plain(), 200, {"ETag": view.etag}
+
+
+def _if_match(invocation: Invocation) -> str | None:
+    value: str | None = invocation.data.httpHeaders["if-match"]
+    return value
+
+
+def _media_type(invocation: Invocation) -> str:
+    """The media type of the body, without parameters."""
+    written = invocation.data.httpHeaders["content-type"] or ""
+    media_type: str = written.partition(";")[0].strip().lower()
+    if media_type not in MEDIA_TYPES:
+        raise Problem("unsupported-media-type", f"a document is one of {', '.join(MEDIA_TYPES)}")
+    return media_type

@@ -1,0 +1,77 @@
+"""What the store gives and takes: one frozen struct per table, with its JSON columns already read."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import msgspec
+
+from apimgmt.model import ApiEntry, Binding, Finding, Rule, Trigger
+
+
+def now() -> str:
+    """This moment as an RFC 3339 time in UTC."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+class ApiRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A named API: where it is, what counts unless an operation says otherwise, and what of it is published.
+
+    ``base_path`` is complete (``prefix`` included); ``fixed_base`` says that a person gave it, so that the documents'
+    own base paths do not matter. ``version`` grows with every change (it is the ETag); ``published_version`` is the
+    version that was published last. ``binding`` is what runs behind operations that nobody bound.
+    """
+
+    id: str
+    name: str
+    base_path: str
+    prefix: str
+    fixed_base: bool
+    binding: Binding
+    trigger: Trigger
+    revision: int
+    version: int
+    published: ApiEntry | None
+    published_version: int
+    created: str
+    deleted: str | None
+
+    @property
+    def etag(self) -> str:
+        """The entity tag of this state (RFC 9110 section 8.8.3)."""
+        return f'"{self.id}.{self.version}"'
+
+
+class RevisionRow(msgspec.Struct, frozen=True, kw_only=True):
+    """One uploaded document, without its bytes; ``digest`` names its compiled form in the archive."""
+
+    api: str
+    number: int
+    digest: str
+    media_type: str
+    title: str
+    document_version: str
+    specification: str
+    own_base_path: str
+    operations: int
+    findings: tuple[Finding, ...]
+    created: str
+
+
+class KeyRow(msgspec.Struct, frozen=True, kw_only=True):
+    """An API key: the SHA-256 of its text, never the text."""
+
+    id: str
+    name: str
+    digest: str
+    rules: tuple[Rule, ...]
+    created: str
+
+
+class SnapshotRow(msgspec.Struct, frozen=True, kw_only=True):
+    """One published snapshot; ``refused`` is the reason if a worker refused it."""
+
+    number: int
+    digest: str
+    created: str
+    refused: str = ""

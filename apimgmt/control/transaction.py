@@ -1,0 +1,191 @@
+"""One transaction of the store: every query and every write there is, in the words of the product."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, Row, delete, func, insert, or_, select, update
+
+from apimgmt.control.rows import ApiRow, KeyRow, RevisionRow, SnapshotRow
+from apimgmt.control.tables import apis, bindings, keys, revisions, snapshots, triggers
+from apimgmt.model import ApiEntry, Binding, Finding, KeyEntry, Rule, Trigger
+
+REVISION_COLUMNS = [column for column in revisions.columns if column.name != "content"]
+
+
+def _text(value: Any) -> str:
+    return msgspec.json.encode(value).decode()
+
+
+def _api(row: Row[Any]) -> ApiRow:
+    values = dict(row._mapping)
+    del values["environment"]
+    values["binding"] = msgspec.json.decode(row.binding, type=Binding)
+    values["trigger"] = msgspec.json.decode(row.trigger, type=Trigger)
+    values["published"] = msgspec.json.decode(row.published, type=ApiEntry) if row.published else None
+    return ApiRow(**values)
+
+
+def _revision(row: Row[Any]) -> RevisionRow:
+    findings = msgspec.json.decode(row.findings, type=tuple[Finding, ...])
+    return RevisionRow(**{**row._mapping, "findings": findings})
+
+
+def _key(row: Row[Any]) -> KeyRow:
+    return KeyRow(**{**row._mapping, "rules": msgspec.json.decode(row.rules, type=tuple[Rule, ...])})
+
+
+class Transaction:
+    """What can be read and written while the connection is in a transaction."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    # ---- APIs ----------------------------------------------------------------------------------------------------
+
+    def apis(self) -> list[ApiRow]:
+        """The live APIs, by name."""
+        rows = self._connection.execute(select(apis).where(apis.c.deleted.is_(None)).order_by(apis.c.name))
+        return [_api(row) for row in rows]
+
+    def api(self, reference: str) -> ApiRow | None:
+        """The API with that id (deleted or not), otherwise the live one with that name."""
+        query = select(apis).where(or_(apis.c.id == reference, (apis.c.name == reference) & apis.c.deleted.is_(None)))
+        rows = [_api(row) for row in self._connection.execute(query)]
+        return next((row for row in rows if row.id == reference), rows[0] if rows else None)
+
+    def addresses(self) -> dict[str, tuple[str, str]]:
+        """Base path of every live API -> its id and name."""
+        query = select(apis.c.base_path, apis.c.id, apis.c.name).where(apis.c.deleted.is_(None))
+        return {row.base_path: (row.id, row.name) for row in self._connection.execute(query)}
+
+    def names(self) -> set[str]:
+        """The names of the live APIs."""
+        return set(self._connection.scalars(select(apis.c.name).where(apis.c.deleted.is_(None))))
+
+    def add_api(self, row: ApiRow) -> None:
+        """A new API."""
+        self._connection.execute(insert(apis).values(**_columns(msgspec.structs.asdict(row))))
+
+    def change_api(self, row: ApiRow, **changes: Any) -> ApiRow:
+        """The row with ``changes`` and the next version, as stored."""
+        changed = msgspec.structs.replace(row, version=row.version + 1, **changes)
+        values = _columns({name: getattr(changed, name) for name in (*changes, "version")})
+        self._connection.execute(update(apis).where(apis.c.id == row.id).values(**values))
+        return changed
+
+    def entries(self) -> list[ApiEntry]:
+        """What is published of every live API, by base path: the ``apis`` of the next snapshot."""
+        query = select(apis.c.published).where(apis.c.deleted.is_(None), apis.c.published.is_not(None))
+        entries = [msgspec.json.decode(text, type=ApiEntry) for text in self._connection.scalars(query) if text]
+        return sorted(entries, key=lambda entry: (entry.base_path, entry.id))
+
+    # ---- revisions -----------------------------------------------------------------------------------------------
+
+    def revisions(self, api: str) -> list[RevisionRow]:
+        """All revisions of an API, oldest first."""
+        query = select(*REVISION_COLUMNS).where(revisions.c.api == api).order_by(revisions.c.number)
+        return [_revision(row) for row in self._connection.execute(query)]
+
+    def revision(self, api: str, number: int) -> RevisionRow | None:
+        """One revision."""
+        query = select(*REVISION_COLUMNS).where(revisions.c.api == api, revisions.c.number == number)
+        row = self._connection.execute(query).one_or_none()
+        return _revision(row) if row else None
+
+    def current_revisions(self) -> dict[str, RevisionRow]:
+        """The current revision of every live API, by the API's id."""
+        query = select(*REVISION_COLUMNS).join(
+            apis, (apis.c.id == revisions.c.api) & (apis.c.revision == revisions.c.number)
+        )
+        return {row.api: _revision(row) for row in self._connection.execute(query.where(apis.c.deleted.is_(None)))}
+
+    def last_number(self, api: str) -> int:
+        """The highest revision number that was ever given."""
+        return self._connection.scalar(select(func.max(revisions.c.number)).where(revisions.c.api == api)) or 0
+
+    def content(self, api: str, number: int) -> bytes | None:
+        """The bytes of a revision as they were uploaded."""
+        query = select(revisions.c.content).where(revisions.c.api == api, revisions.c.number == number)
+        content = self._connection.scalar(query)
+        return None if content is None else bytes(content)
+
+    def add_revision(self, row: RevisionRow, content: bytes) -> None:
+        """A new revision with its bytes."""
+        values = {**msgspec.structs.asdict(row), "findings": _text(row.findings), "content": content}
+        self._connection.execute(insert(revisions).values(**values))
+
+    # ---- bindings and triggers -----------------------------------------------------------------------------------
+
+    def bindings(self, api: str) -> dict[str, Binding]:
+        """What people bound, by operation key; operations that are gone included."""
+        rows = self._connection.execute(select(bindings).where(bindings.c.api == api).order_by(bindings.c.operation))
+        return {row.operation: msgspec.json.decode(row.binding, type=Binding) for row in rows}
+
+    def triggers(self, api: str) -> dict[str, Trigger]:
+        """The settings of single operations, by operation key; operations that are gone included."""
+        rows = self._connection.execute(select(triggers).where(triggers.c.api == api).order_by(triggers.c.operation))
+        return {row.operation: msgspec.json.decode(row.trigger, type=Trigger) for row in rows}
+
+    def set_binding(self, api: str, operation: str, binding: Binding) -> None:
+        """Bind an operation, whatever it was bound to before."""
+        where = (bindings.c.api == api) & (bindings.c.operation == operation)
+        self._connection.execute(delete(bindings).where(where))
+        self._connection.execute(insert(bindings).values(api=api, operation=operation, binding=_text(binding)))
+
+    def set_trigger(self, api: str, operation: str, trigger: Trigger) -> None:
+        """Set the settings of one operation."""
+        where = (triggers.c.api == api) & (triggers.c.operation == operation)
+        self._connection.execute(delete(triggers).where(where))
+        self._connection.execute(insert(triggers).values(api=api, operation=operation, trigger=_text(trigger)))
+
+    # ---- keys ----------------------------------------------------------------------------------------------------
+
+    def api_keys(self) -> list[KeyRow]:
+        """All API keys, by name."""
+        return [_key(row) for row in self._connection.execute(select(keys).order_by(keys.c.name))]
+
+    def key_entries(self) -> tuple[KeyEntry, ...]:
+        """The keys as the gateway gets them, by id."""
+        rows = sorted(self.api_keys(), key=lambda row: row.id)
+        return tuple(KeyEntry(id=row.id, name=row.name, digest=row.digest, rules=row.rules) for row in rows)
+
+    def add_key(self, row: KeyRow) -> None:
+        """A new API key."""
+        self._connection.execute(insert(keys).values(**{**msgspec.structs.asdict(row), "rules": _text(row.rules)}))
+
+    def remove_key(self, key: str) -> None:
+        """Forget an API key, by its id."""
+        self._connection.execute(delete(keys).where(keys.c.id == key))
+
+    # ---- snapshots -----------------------------------------------------------------------------------------------
+
+    def snapshot(self) -> SnapshotRow | None:
+        """The snapshot that should be served: the last one that nobody refused."""
+        query = select(snapshots).where(snapshots.c.refused == "").order_by(snapshots.c.number.desc()).limit(1)
+        row = self._connection.execute(query).one_or_none()
+        return SnapshotRow(**row._mapping) if row else None
+
+    def last_digests(self, count: int) -> list[str]:
+        """The digests of the last ``count`` snapshots, refused ones included."""
+        query = select(snapshots.c.digest).order_by(snapshots.c.number.desc()).limit(count)
+        return list(self._connection.scalars(query))
+
+    def next_number(self) -> int:
+        """The number of the next snapshot: numbers only grow, refused ones count."""
+        return (self._connection.scalar(select(func.max(snapshots.c.number))) or 0) + 1
+
+    def add_snapshot(self, row: SnapshotRow) -> None:
+        """A new snapshot; two with one number cannot be (the primary key is the compare-and-swap)."""
+        self._connection.execute(insert(snapshots).values(**msgspec.structs.asdict(row)))
+
+    def refuse_snapshot(self, number: int, reason: str) -> None:
+        """Note that a worker refused it."""
+        self._connection.execute(update(snapshots).where(snapshots.c.number == number).values(refused=reason))
+
+
+def _columns(values: dict[str, Any]) -> dict[str, Any]:
+    """The values of an ApiRow as its columns hold them."""
+    structured = ("binding", "trigger", "published")
+    return {name: _text(value) if name in structured and value is not None else value for name, value in values.items()}

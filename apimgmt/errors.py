@@ -1,0 +1,135 @@
+"""What can go wrong, as one tree, and the catalogue of problems that a caller may see.
+
+    ApimgmtError
+    ├── Problem            an answer with a status and a catalogue code (RFC 9457)
+    ├── DocumentRefused    an uploaded document is not acceptable; carries every finding
+    ├── SnapshotRefused    a snapshot does not build; the one before goes on serving
+    ├── NameTaken          a plug-in is registered twice; names both places
+    ├── Disconnected       the caller went away before its request was complete
+    ├── SettingInvalid     a setting has a value that it cannot have
+    └── StoreConflict      somebody else wrote in between (If-Match)
+
+Everything that is not in this tree is a defect of ours: the caller gets a 500 with an id, the details go to the log.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from apimgmt.model import Finding
+
+PROBLEM_BASE = "/.well-known/apimgmt/problems/"
+
+
+class ApimgmtError(Exception):
+    """Anything that this product raises on purpose."""
+
+
+class Kind(NamedTuple):
+    """One row of the catalogue: the constant part of a problem."""
+
+    status: int
+    title: str
+    remedy: str
+
+
+CATALOGUE: dict[str, Kind] = {
+    "bad-request": Kind(400, "The request cannot be read", "Send well-formed HTTP/1.1 with one Host header."),
+    "ambiguous-path": Kind(
+        400, "The path can be read in two ways", "Send the path in its canonical form: no dot segments, no encoded /."
+    ),
+    "validation": Kind(400, "The request is not valid", "Mend every entry of `errors`; each names its place."),
+    "malformed-body": Kind(400, "The body cannot be parsed", "Send a body of the declared media type, in UTF-8."),
+    "unauthenticated": Kind(401, "A valid credential is needed", "Send the credential named in WWW-Authenticate."),
+    "forbidden": Kind(403, "The credential does not allow this operation", "Ask for a rule that covers it."),
+    "protocol-not-allowed": Kind(403, "This protocol is not allowed here", "Use the other of http and https."),
+    "not-found": Kind(404, "There is nothing at this path", "Compare the path with the API's document."),
+    "method-not-allowed": Kind(405, "The path does not have this method", "Use a method listed in Allow."),
+    "not-acceptable": Kind(406, "No offered media type is acceptable", "Ask for one of the offered media types."),
+    "timeout": Kind(408, "The request came too slowly", "Send the whole request within the time limit."),
+    "conflict": Kind(409, "This clashes with what is there", "Read the current state and decide again."),
+    "precondition-failed": Kind(412, "It was changed by somebody else", "Read it again and send its new ETag."),
+    "too-large": Kind(413, "The body is too large", "Send less, or have the operation's limit raised."),
+    "uri-too-long": Kind(414, "The request line is too long", "Send long values in the body."),
+    "unsupported-media-type": Kind(415, "The operation does not take this media type", "Use a listed media type."),
+    "document-refused": Kind(422, "The document is not acceptable", "Mend every finding of severity error."),
+    "locked": Kind(409, "locked by the specification", "Change method and path in the document and upload it."),
+    "header-too-large": Kind(431, "The header is too large", "Send fewer or shorter header fields."),
+    "internal": Kind(500, "Something went wrong on our side", "Report the id given in `instance`."),
+    "process-failed": Kind(500, "The process failed", "Report the id given in `instance`."),
+    "not-implemented": Kind(501, "The method is not known", "Use a method of HTTP."),
+    "bad-result": Kind(502, "The process gave an answer that cannot be sent", "Report the id given in `instance`."),
+    "unavailable": Kind(503, "The gateway cannot serve this now", "Try again after Retry-After."),
+    "process-timeout": Kind(504, "The process took too long", "Try again, or have the operation's timeout raised."),
+}
+
+
+class Problem(ApimgmtError):
+    """An answer to the caller: a row of the catalogue plus what is particular to this request (RFC 9457).
+
+    ``errors`` has one entry per violation:
+    ``{"in": "query", "name": "limit", "pointer": "", "code": "type", "detail": ...}``.
+    """
+
+    def __init__(
+        self,
+        code: str,
+        detail: str = "",
+        *,
+        status: int | None = None,
+        errors: Sequence[Mapping[str, Any]] = (),
+        headers: Sequence[tuple[str, str]] = (),
+        extra: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__(detail or CATALOGUE[code].title)
+        self.code = code
+        self.kind = CATALOGUE[code]
+        self.status = status or self.kind.status
+        self.detail = detail
+        self.errors = errors
+        self.headers = headers
+        self.extra = extra
+
+    def document(self, instance: str = "") -> dict[str, Any]:
+        """The problem as the JSON object of RFC 9457."""
+        body: dict[str, Any] = {"type": PROBLEM_BASE + self.code, "title": self.kind.title, "status": self.status}
+        if self.detail:
+            body["detail"] = self.detail
+        if instance:
+            body["instance"] = instance
+        if self.errors:
+            body["errors"] = list(self.errors)
+        if self.extra:
+            body.update(self.extra)
+        return body
+
+
+class DocumentRefused(ApimgmtError):
+    """The document cannot become an API; ``findings`` says everything that is wrong with it, with places."""
+
+    def __init__(self, findings: Sequence[Finding]) -> None:
+        self.findings = tuple(findings)
+        errors = [finding for finding in self.findings if finding.severity == "error"]
+        super().__init__(f"{len(errors)} error(s): {errors[0].message}" if errors else "the document is not acceptable")
+
+
+class SnapshotRefused(ApimgmtError):
+    """The snapshot does not build; nothing that serves has changed."""
+
+
+class NameTaken(ApimgmtError):
+    """Two plug-ins of one kind want the same name."""
+
+
+class Disconnected(ApimgmtError):
+    """The caller went away before its request was complete; there is nobody to answer."""
+
+
+class SettingInvalid(ApimgmtError):
+    """A setting has a value that it cannot have; the message names the setting and what it may be."""
+
+
+class StoreConflict(ApimgmtError):
+    """The row was changed since it was read."""

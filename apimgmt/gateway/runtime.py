@@ -1,0 +1,95 @@
+"""A snapshot, built: immutable, swapped as one reference; what did not change is taken over from the one before."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from apimgmt.auth.apikey import Keys
+from apimgmt.errors import SnapshotRefused
+from apimgmt.gateway.deadlines import Deadlines
+from apimgmt.gateway.stack import Stack, build_stack
+from apimgmt.model import ApiEntry, CompiledApi, Snapshot
+from apimgmt.settings import Settings
+
+
+class Runtime:
+    """All APIs of a snapshot. ``number`` is the snapshot's, ``digest`` its address in the archive."""
+
+    __slots__ = ("_bases", "deadlines", "digest", "keys", "number", "stacks")
+
+    def __init__(self, number: int, digest: str, stacks: dict[str, Stack], keys: Keys, deadlines: Deadlines) -> None:
+        self.number = number
+        self.digest = digest
+        self.keys = keys
+        self.deadlines = deadlines
+        self.stacks = stacks
+        self._bases = Base()
+        for base_path, stack in stacks.items():
+            self._bases.add(base_path.split("/")[1:], stack)
+
+    def locate(self, segments: list[str]) -> tuple[Stack | None, int]:
+        """The API with the longest base path that the path is in, and the index of the first segment after it.
+
+        ``segments`` is the canonical path split at its slashes, so that the first one is empty.
+        """
+        base, found, start = self._bases, self._bases.stack, 1
+        for index in range(1, len(segments)):
+            below = base.below.get(segments[index])
+            if below is None:
+                break
+            base = below
+            if base.stack is not None:
+                found, start = base.stack, index + 1
+        return found, start
+
+
+class Base:
+    """The base paths as a tree of segments: finding one costs its length, not the number of APIs."""
+
+    __slots__ = ("below", "stack")
+
+    def __init__(self) -> None:
+        self.below: dict[str, Base] = {}
+        self.stack: Stack | None = None
+
+    def add(self, segments: list[str], stack: Stack) -> None:
+        """Put an API at its base path."""
+        if not segments:
+            self.stack = stack
+        else:
+            self.below.setdefault(segments[0], Base()).add(segments[1:], stack)
+
+
+def build(
+    snapshot: Snapshot,
+    load_api: Callable[[str], CompiledApi],
+    load_document: Callable[[str], bytes],
+    settings: Settings,
+    previous: Runtime | None = None,
+    digest: str = "",
+) -> Runtime:
+    """The runtime of a snapshot; raises SnapshotRefused, and then nothing that serves has changed."""
+    deadlines = previous.deadlines if previous is not None else Deadlines()
+    before = {stack.entry.id: stack for stack in previous.stacks.values()} if previous is not None else {}
+    stacks: dict[str, Stack] = {}
+    for entry in snapshot.apis:
+        if entry.base_path in stacks:
+            raise SnapshotRefused(f"{entry.name!r} and {stacks[entry.base_path].entry.name!r} have one base path")
+        stacks[entry.base_path] = _stack(entry, before.get(entry.id), load_api, load_document, settings, deadlines)
+    return Runtime(snapshot.number, digest, stacks, Keys(snapshot.keys), deadlines)
+
+
+def _stack(
+    entry: ApiEntry,
+    before: Stack | None,
+    load_api: Callable[[str], CompiledApi],
+    load_document: Callable[[str], bytes],
+    settings: Settings,
+    deadlines: Deadlines,
+) -> Stack:
+    if before is not None and before.entry == entry:
+        return before
+    try:
+        return build_stack(entry, load_api(entry.digest), load_document, settings, deadlines)
+    except SnapshotRefused as error:
+        raise SnapshotRefused(f"API {entry.name!r}: {error}") from None

@@ -1,0 +1,156 @@
+"""Connexion's SecurityMiddleware with our handlers: which alternatives an operation has, and what a refusal says.
+
+Connexion reads only the skeleton that we made (``skeleton.py``), so a document names no code and no URL here.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Mapping, Sequence
+from typing import Any
+
+from connexion.middleware.security import SecurityAPI, SecurityMiddleware, SecurityOperation
+from connexion.security import NO_VALUE, AbstractSecurityHandler, SecurityHandlerFactory
+
+from apimgmt.auth import Request, Target
+from apimgmt.auth.apikey import ApiKey, BearerKey, Verify
+from apimgmt.errors import Problem
+from apimgmt.gateway.scope import SCOPE_KEY
+
+# Connexion warns of every alternative that has no handler; the intake has said that already, with a place
+logging.getLogger("connexion").setLevel(logging.ERROR)
+
+
+class Unavailable(AbstractSecurityHandler):  # type: ignore[misc]
+    """A kind that cannot be checked here: its alternative is dropped, and with the last one everything is refused."""
+
+    def get_fn(self, scheme: Mapping[str, Any], scopes: object) -> None:
+        """No check, hence no access by this alternative."""
+
+
+SECURITY_MAP = {
+    "apiKey": ApiKey,
+    "bearer": BearerKey,
+    "basic": Unavailable,
+    "oauth2": Unavailable,
+    "openIdConnect": Unavailable,
+    "mutualtls": Unavailable,
+}
+
+
+class Alternatives(SecurityHandlerFactory):  # type: ignore[misc]
+    """How the alternatives of an operation are weighed: the first that lets the caller in counts.
+
+    Connexion forgets a credential that was sent and is wrong if another alternative succeeds, so that ``{}`` beside a
+    key lets a wrong key in as anonymous; here it is refused. Of several refusals 403 counts before 401.
+    """
+
+    @classmethod
+    def verify_security(cls, auth_funcs: Sequence[Verify]) -> Verify:
+        """One check of all alternatives; returns what is known about the caller."""
+        if len(auth_funcs) == 1:
+            return _only(auth_funcs[0])
+
+        def verify(request: Request) -> Any:
+            refusals = []
+            for check in auth_funcs:
+                try:
+                    caller = check(request)
+                except Problem as problem:
+                    refusals.append(problem)
+                    continue
+                if caller is not NO_VALUE and (caller or not refusals):
+                    return caller
+            raise max(refusals, key=lambda problem: problem.status) if refusals else _nothing_sent()
+
+        return verify
+
+    def verify_multiple_schemes(self, schemes: Mapping[str, Verify]) -> Verify:
+        """All of them: the caller is what the first of them says, with what the others say under ``also``."""
+
+        def verify(request: Request) -> Any:
+            callers = [check(request) for check in schemes.values()]
+            if any(caller is NO_VALUE for caller in callers):
+                return NO_VALUE
+            return {**callers[0], "also": callers[1:]}
+
+        return verify
+
+
+def _only(check: Verify) -> Verify:
+    def verify(request: Request) -> Any:
+        caller = check(request)
+        if caller is NO_VALUE:
+            raise _nothing_sent()
+        return caller
+
+    return verify
+
+
+def _nothing_sent() -> Problem:
+    return Problem("unauthenticated", "No credential was sent that this operation takes.")
+
+
+class GuardedOperation(SecurityOperation):  # type: ignore[misc]
+    """The check of one operation; ``target`` and ``challenge`` are set when the operation is made."""
+
+    target: Target
+    challenge: str
+
+    def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> Awaitable[None]:
+        request: Request = scope[SCOPE_KEY]
+        request.target = self.target
+        try:
+            request.caller = self.verification_fn(request)
+        except Problem as problem:
+            if problem.status == 401:
+                problem.headers = [("www-authenticate", self.challenge)]
+            raise
+        answer: Awaitable[None] = self.next_app(scope, receive, send)
+        return answer
+
+
+_ALTERNATIVES = Alternatives(SECURITY_MAP)
+
+
+class GuardedAPI(SecurityAPI):  # type: ignore[misc]
+    """The checks of one API, by operation key."""
+
+    def __init__(self, *args: Any, targets: Mapping[str, Target], **kwargs: Any) -> None:
+        self._targets = targets
+        super().__init__(*args, **kwargs)
+
+    def make_operation(self, operation: Any) -> GuardedOperation:
+        """The check of one operation of the skeleton."""
+        guarded: GuardedOperation = GuardedOperation.from_operation(
+            operation, next_app=self.next_app, security_handler_factory=_ALTERNATIVES
+        )
+        guarded.target = self._targets[operation.operation_id]
+        guarded.challenge = challenge(operation.security or (), operation.security_schemes)
+        return guarded
+
+
+class Security(SecurityMiddleware):  # type: ignore[misc]
+    """Connexion's middleware with our API class."""
+
+    api_cls = GuardedAPI
+
+
+def challenge(security: Sequence[Mapping[str, Any]], schemes: Mapping[str, Mapping[str, Any]]) -> str:
+    """The value of WWW-Authenticate for an operation (RFC 9110 section 11.6.1), one challenge per scheme it takes."""
+    challenges: dict[str, None] = {}
+    for alternative in security:
+        for name in alternative:
+            challenges[_challenge(schemes[name])] = None
+    return ", ".join(challenges)
+
+
+def _challenge(scheme: Mapping[str, Any]) -> str:
+    if scheme["type"] == "apiKey":
+        name = scheme["name"].translate({34: "", 92: "", 13: "", 10: ""}).encode("ascii", "ignore").decode()
+        return f'ApiKey realm="api", in="{scheme["in"]}", name="{name}"'
+    if scheme["type"] == "http" and scheme["scheme"] == "basic":
+        return 'Basic realm="api", charset="UTF-8"'
+    if scheme["type"] == "http" and scheme["scheme"] == "mutualtls":
+        return 'Mutual realm="api"'
+    return 'Bearer realm="api"'

@@ -1,0 +1,101 @@
+"""One published API, ready to serve: Connexion's routing and security around our operations, linked at load time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from connexion.middleware import ConnexionMiddleware
+
+from apimgmt.errors import SnapshotRefused
+from apimgmt.gateway.deadlines import Deadlines
+from apimgmt.gateway.operation import OperationApp, compile_operation
+from apimgmt.gateway.pages import Pages, document_page
+from apimgmt.gateway.routing import TypedRouting
+from apimgmt.gateway.security import SECURITY_MAP, Security
+from apimgmt.gateway.skeleton import connexion_api
+from apimgmt.model import ApiEntry, Binding, CompiledApi, Operation
+from apimgmt.settings import Settings
+from apimgmt.spec.paths import PathInvalid, Template, parse
+from apimgmt.spec.validation.validator import Validators
+
+_MOCK = Binding()
+
+
+class Stack:
+    """The ASGI application of one API; ``pages`` are its document and Swagger UI."""
+
+    __slots__ = ("app", "entry", "operations", "pages")
+
+    def __init__(self, entry: ApiEntry, app: Any, pages: Pages, operations: int) -> None:
+        self.entry = entry
+        self.app = app
+        self.pages = pages
+        self.operations = operations
+
+
+def build_stack(
+    entry: ApiEntry,
+    compiled: CompiledApi,
+    load_document: Callable[[str], bytes],
+    settings: Settings,
+    deadlines: Deadlines,
+) -> Stack:
+    """Everything that load time can do for an API; raises SnapshotRefused, naming what does not build."""
+    templates = {operation.key: _template(operation, compiled) for operation in compiled.operations}
+    applications = _applications(entry, compiled, templates, settings, deadlines)
+    middleware = ConnexionMiddleware(_unlinked, import_name=__name__, middlewares=[TypedRouting, Security])
+    api = connexion_api(entry, compiled, SECURITY_MAP)
+    api.kwargs["templates"] = templates
+    middleware.apis.append(api)
+    routing, chain = middleware._build_middleware_stack()
+    security = next(layer for layer in chain if isinstance(layer, Security))
+    _link(routing, security.apis[entry.base_path][0].operations, applications)
+    specification = compiled.specification
+    pages = Pages(lambda: document_page(entry, specification, load_document(entry.digest)))
+    return Stack(entry, routing, pages, len(applications))
+
+
+def _applications(
+    entry: ApiEntry,
+    compiled: CompiledApi,
+    templates: dict[str, Template],
+    settings: Settings,
+    deadlines: Deadlines,
+) -> dict[str, OperationApp]:
+    validators = Validators(compiled.schemas)
+    schemes = compiled.security_schemes.values()
+    reserved = frozenset(scheme.name for scheme in schemes if scheme.location == "query")
+    return {
+        operation.key: compile_operation(
+            operation,
+            templates[operation.key].names,
+            compiled,
+            entry.bindings.get(operation.key, _MOCK),
+            entry.triggers.get(operation.key, entry.trigger),
+            validators,
+            deadlines,
+            settings,
+            reserved,
+        )
+        for operation in compiled.operations
+    }
+
+
+def _link(routing: TypedRouting, guards: dict[str, Any], applications: dict[str, OperationApp]) -> None:
+    """Let every step call the next one of its own operation, so that no request looks one up by its id."""
+    for key, route in routing.routes.items():
+        guard = guards[key]
+        guard.next_app = applications[key]
+        route.next_app = guard if guard.security else applications[key]
+
+
+def _template(operation: Operation, compiled: CompiledApi) -> Template:
+    try:
+        return parse(operation, compiled.schemas)
+    except PathInvalid as error:
+        raise SnapshotRefused(f"{operation.key}: {error}") from None
+
+
+async def _unlinked(scope: Any, receive: Any, send: Any) -> None:
+    raise AssertionError("every operation is linked to its own application")

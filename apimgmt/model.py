@@ -1,0 +1,226 @@
+"""The structs that pass between the planes: frozen, JSON-able, no code, no locks.
+
+The compiler makes a :class:`CompiledApi` of an uploaded document; the control plane adds what people decided about it
+(:class:`Binding`, :class:`Trigger`) and publishes a :class:`Snapshot`; the gateway builds its runtime from these alone.
+
+Schemas are JSON Schema 2020-12 objects (or booleans). A ``$ref`` in one is always ``#/$defs/NAME``, with NAME a key of
+``CompiledApi.schemas``. Annotations of OpenAPI (``xml``, ``discriminator``, ``readOnly``, ``writeOnly``, ``example``)
+stay in them.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+
+Schema = dict[str, Any] | bool
+Method = Literal["get", "put", "post", "delete", "head", "options", "patch"]
+METHODS: tuple[Method, ...] = ("get", "put", "post", "delete", "head", "options", "patch")
+Location = Literal["path", "query", "header", "cookie", "querystring"]
+Style = Literal[
+    "simple", "label", "matrix", "form", "spaceDelimited", "tabDelimited", "pipeDelimited", "deepObject", "cookie"
+]
+
+
+class Struct(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True, forbid_unknown_fields=True):
+    """Frozen, keyword only, camelCase in JSON, defaults left out, unknown fields refused."""
+
+
+class Finding(Struct, frozen=True):
+    """One thing that the intake has to say about a document.
+
+    ``pointer`` is an RFC 6901 JSON pointer into ``file`` ("" is the uploaded document itself); ``line`` and ``column``
+    count from 1, and are 0 where there is no place.
+    """
+
+    severity: Literal["error", "warning", "info"]
+    code: str
+    message: str
+    pointer: str = ""
+    line: int = 0
+    column: int = 0
+    file: str = ""
+
+
+class Parameter(Struct, frozen=True):
+    """One parameter of an operation, with Swagger 2 ``collectionFormat`` already turned into style and explode.
+
+    csv is form/simple without explode, multi is form with explode, ssv, tsv and pipes are spaceDelimited,
+    tabDelimited and pipeDelimited without explode. ``media_type`` is set for a parameter with ``content``.
+    ``required`` is always true in a path. A default is in the schema.
+    """
+
+    name: str
+    location: Location
+    schema: Schema = True
+    required: bool = False
+    style: Style = "form"
+    explode: bool = False
+    media_type: str | None = None
+    allow_empty: bool = False
+    allow_reserved: bool = False
+    description: str = ""
+
+
+class Encoding(Struct, frozen=True):
+    """How one property of a form or multipart body is written (OpenAPI Encoding Object)."""
+
+    content_type: str | None = None
+    style: Style | None = None
+    explode: bool | None = None
+    headers: dict[str, Schema] = {}
+
+
+class MediaType(Struct, frozen=True):
+    """One entry of a ``content`` map: the schema of the body, its encoding, and its examples by name.
+
+    The single ``example`` of a document is stored under the name "" (the empty string).
+    """
+
+    schema: Schema = True
+    encoding: dict[str, Encoding] = {}
+    examples: dict[str, Any] = {}
+
+
+class Body(Struct, frozen=True):
+    """The request body of an operation; ``content`` maps a media type or range to what it holds."""
+
+    required: bool = False
+    content: dict[str, MediaType] = {}
+
+
+class Response(Struct, frozen=True):
+    """One declared response; ``headers`` maps a name to the schema of its value."""
+
+    description: str = ""
+    headers: dict[str, Parameter] = {}
+    content: dict[str, MediaType] = {}
+
+
+class SecurityScheme(Struct, frozen=True):
+    """A security scheme of the document, reduced to what decides: no ``x-`` fields, no URLs to call.
+
+    ``type`` is apiKey, http, oauth2, openIdConnect or mutualTLS (Swagger 2 ``basic`` is http/basic here);
+    ``scheme`` is the lower-case HTTP scheme; ``name`` and ``location`` belong to apiKey.
+    """
+
+    type: Literal["apiKey", "http", "oauth2", "openIdConnect", "mutualTLS"]
+    name: str = ""
+    location: Literal["header", "query", "cookie", ""] = ""
+    scheme: str = ""
+    scopes: tuple[str, ...] = ()
+
+
+class Operation(Struct, frozen=True):
+    """Method and path template of a revision: locked. ``key`` is ours (``get /pet/{id}``), never the operationId.
+
+    ``security`` is None where the document says nothing (neither here nor at the top), ``()`` where it says public;
+    otherwise the alternatives, each mapping a scheme name to its scopes.
+    ``responses`` maps "200", "2XX" or "default" to what is sent.
+    """
+
+    key: str
+    method: Method
+    path: str
+    operation_id: str | None = None
+    summary: str = ""
+    description: str = ""
+    tags: tuple[str, ...] = ()
+    deprecated: bool = False
+    parameters: tuple[Parameter, ...] = ()
+    body: Body | None = None
+    responses: dict[str, Response] = {}
+    security: tuple[dict[str, tuple[str, ...]], ...] | None = None
+    pointer: str = ""
+    line: int = 0
+
+
+class CompiledApi(Struct, frozen=True):
+    """A document, compiled: everything the gateway needs of it, and nothing that it could be made to run."""
+
+    title: str
+    version: str
+    specification: Literal["2.0", "3.0", "3.1", "3.2"]
+    base_path: str = ""
+    description: str = ""
+    operations: tuple[Operation, ...] = ()
+    schemas: dict[str, Schema] = {}
+    security_schemes: dict[str, SecurityScheme] = {}
+    unsupported: tuple[str, ...] = ()
+
+
+class Binding(Struct, frozen=True):
+    """What runs behind an operation: the kind of process and its configuration (the fields of that kind)."""
+
+    kind: str = "mock"
+    config: dict[str, Any] = {}
+
+
+class Trigger(Struct, frozen=True):
+    """The settings of an operation (or, as ``ApiEntry.trigger``, of all operations of an API that set none).
+
+    ``authentication`` is ``document`` (what the document demands; an operation that says nothing needs an API key) or
+    ``none``. ``timeout`` is in seconds, at most 300. ``body_limit`` is in bytes.
+    """
+
+    authentication: Literal["document", "none"] = "document"
+    public: bool = False
+    raw_body: bool = False
+    timeout: float = 30.0
+    body_limit: int = 1_048_576
+    validate: bool = True
+    strict_query: bool = False
+    error_format: Literal["problem", "error"] = "problem"
+
+
+class ApiEntry(Struct, frozen=True):
+    """One published API: which compiled document (by digest), where, and what people decided about its operations."""
+
+    id: str
+    name: str
+    base_path: str
+    revision: int
+    digest: str
+    trigger: Trigger = Trigger()
+    bindings: dict[str, Binding] = {}
+    triggers: dict[str, Trigger] = {}
+
+
+class Rule(Struct, frozen=True):
+    """What an API key may call: methods (upper case or ``*``) and a path with ``*`` (one segment) and ``**`` (any)."""
+
+    methods: tuple[str, ...] = ("*",)
+    path: str = "/**"
+
+
+class KeyEntry(Struct, frozen=True):
+    """An API key as the gateway knows it: the SHA-256 of its text in hexadecimal, never the text."""
+
+    id: str
+    name: str
+    digest: str
+    rules: tuple[Rule, ...] = ()
+
+
+class Snapshot(Struct, frozen=True):
+    """Everything the gateway needs, content-addressed. ``number`` only grows; ``created`` is an RFC 3339 time."""
+
+    number: int
+    created: str
+    apis: tuple[ApiEntry, ...] = ()
+    keys: tuple[KeyEntry, ...] = ()
+
+
+class WorkerReport(Struct, frozen=True):
+    """What a gateway worker says about itself, in ``workers/PID.json`` of the data folder.
+
+    ``digest`` is the snapshot it serves; ``rejected`` the one it refused, with ``reason``. ``seen`` is a Unix time.
+    """
+
+    pid: int
+    digest: str
+    number: int
+    seen: float
+    rejected: str = ""
+    reason: str = ""

@@ -1,0 +1,1 @@
+"""Python functions as processes: found by name, called as they want to be, their results understood."""

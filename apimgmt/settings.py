@@ -1,0 +1,109 @@
+"""Every setting of the product, read once: defaults, then ``APIMGMT_*`` in the environment, then command-line flags.
+
+Each field carries its help text; the reference page of the docs is made from them, so there is one place to change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+
+from apimgmt.errors import SettingInvalid
+
+MIB = 1_048_576
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """All settings; ``Settings()`` is a working set of defaults."""
+
+    data: Annotated[str, Meta(description="Folder in which everything is kept.")] = "apimgmt-data"
+    gateway_host: Annotated[str, Meta(description="Address on which the gateway listens.")] = "127.0.0.1"
+    gateway_port: Annotated[int, Meta(description="Port of the gateway.", ge=0, le=65535)] = 8080
+    admin_host: Annotated[str, Meta(description="Address on which the admin API listens.")] = "127.0.0.1"
+    admin_port: Annotated[int, Meta(description="Port of the admin API.", ge=0, le=65535)] = 8081
+    workers: Annotated[int, Meta(description="Number of gateway worker processes.", ge=1, le=256)] = 2
+    database_url: Annotated[str, Meta(description="SQLAlchemy URL of the store; empty means SQLite in the data folder.")] = ""
+    admin_token: Annotated[str, Meta(description="Bearer token of the admin API; empty means generated at first start.")] = ""
+    handlers: Annotated[str, Meta(description="Python files or modules with process functions, separated by commas.")] = ""
+    public_url: Annotated[str, Meta(description="Where callers reach the gateway; empty means its own address.")] = ""
+
+    path_collisions: Annotated[str, Meta(description="String parameter beside a literal: warn or refuse.", pattern="^(warn|refuse)$")] = "warn"
+    document_bytes: Annotated[int, Meta(description="Largest document, in bytes.", ge=1)] = 32 * MIB
+    document_operations: Annotated[int, Meta(description="Most operations in a document.", ge=1)] = 20_000
+    document_parameters: Annotated[int, Meta(description="Most parameters of one operation.", ge=1)] = 1_000
+    document_schemas: Annotated[int, Meta(description="Most schemas in a document.", ge=1)] = 100_000
+    document_depth: Annotated[int, Meta(description="Deepest nesting in a document.", ge=1)] = 100
+    document_nodes: Annotated[int, Meta(description="Most values in a document, aliases expanded.", ge=1)] = 10_000_000
+    document_aliases: Annotated[int, Meta(description="Most uses of YAML aliases in a document.", ge=0)] = 1_000
+    document_text: Annotated[int, Meta(description="Longest string in a document, in bytes.", ge=1)] = 1 * MIB
+    document_files: Annotated[int, Meta(description="Most files in an uploaded zip.", ge=1)] = 1_000
+    compile_cpu: Annotated[float, Meta(description="CPU time for one upload, in seconds.", gt=0)] = 60.0
+    compile_wall: Annotated[float, Meta(description="Time for one upload, in seconds.", gt=0)] = 120.0
+    compile_memory: Annotated[int, Meta(description="Memory for one upload, in bytes.", ge=1)] = 2048 * MIB
+
+    request_line: Annotated[int, Meta(description="Longest request line, in bytes.", ge=64)] = 4094
+    header_fields: Annotated[int, Meta(description="Most header fields of a request.", ge=1)] = 100
+    header_field: Annotated[int, Meta(description="Longest header field, in bytes.", ge=64)] = 8190
+    query_parameters: Annotated[int, Meta(description="Most query parameters of a request.", ge=1)] = 200
+    body_bytes: Annotated[int, Meta(description="Largest request body unless an operation says otherwise, in bytes.", ge=0)] = 1 * MIB
+    body_bytes_most: Annotated[int, Meta(description="Largest body limit that an operation may set, in bytes.", ge=0)] = 100 * MIB
+    json_depth: Annotated[int, Meta(description="Deepest nesting of a JSON body.", ge=1)] = 64
+    json_nodes: Annotated[int, Meta(description="Most values in a JSON body.", ge=1)] = 100_000
+    json_digits: Annotated[int, Meta(description="Longest number in a JSON body, in characters.", ge=1)] = 309
+    form_fields: Annotated[int, Meta(description="Most fields of a form body.", ge=1)] = 1_000
+    multipart_part: Annotated[int, Meta(description="Largest part of a multipart body that is not a file, in bytes.", ge=1)] = 1 * MIB
+    multipart_parts: Annotated[int, Meta(description="Most parts of a multipart body.", ge=1)] = 100
+    xml_depth: Annotated[int, Meta(description="Deepest nesting of an XML body.", ge=1)] = 64
+    header_seconds: Annotated[float, Meta(description="Time to send the request header, in seconds.", gt=0)] = 10.0
+    body_seconds: Annotated[float, Meta(description="Time to send the request body, in seconds.", gt=0)] = 30.0
+    body_rate: Annotated[int, Meta(description="Slowest body after 5 seconds, in bytes per second.", ge=0)] = 1024
+    write_seconds: Annotated[float, Meta(description="Longest stall of a reader of our answer, in seconds.", gt=0)] = 30.0
+    keepalive_seconds: Annotated[float, Meta(description="How long an idle connection is kept, in seconds.", gt=0)] = 5.0
+    connections: Annotated[int, Meta(description="Most connections of one worker.", ge=1)] = 1_000
+    connections_per_address: Annotated[int, Meta(description="Most connections from one address to one worker; 0 is no limit.", ge=0)] = 0
+    in_flight: Annotated[int, Meta(description="Most requests of one worker at a time.", ge=1)] = 200
+    graceful_seconds: Annotated[float, Meta(description="Time for running requests at shutdown, in seconds.", ge=0)] = 30.0
+    threads: Annotated[int, Meta(description="Threads of one worker for synchronous process functions.", ge=1)] = 40
+    poll_seconds: Annotated[float, Meta(description="How often a worker looks for a new snapshot, in seconds.", gt=0)] = 0.1
+
+    @property
+    def root(self) -> Path:
+        """The data folder as a path."""
+        return Path(self.data)
+
+
+def from_environment(environ: Mapping[str, str], **flags: Any) -> Settings:
+    """Defaults, then ``APIMGMT_NAME`` from ``environ``, then ``flags`` that are not None.
+
+    Raises SettingInvalid, naming the variable or flag and what it may be.
+    """
+    values: dict[str, Any] = {}
+    for field in msgspec.structs.fields(Settings):
+        variable = f"APIMGMT_{field.name.upper()}"
+        if variable in environ:
+            values[field.name] = _convert(variable, field.name, environ[variable])
+        if flags.get(field.name) is not None:
+            values[field.name] = _convert(f"--{field.name.replace('_', '-')}", field.name, flags[field.name])
+    return Settings(**values)
+
+
+def to_environment(settings: Settings) -> dict[str, str]:
+    """The variables that make a child process read the same settings."""
+    default = Settings()
+    return {
+        f"APIMGMT_{name.upper()}": str(value)
+        for name, value in msgspec.structs.asdict(settings).items()
+        if value != getattr(default, name)
+    }
+
+
+def _convert(source: str, name: str, value: Any) -> Any:
+    field = next(field for field in msgspec.structs.fields(Settings) if field.name == name)
+    try:
+        return msgspec.convert(value, field.type, strict=False)
+    except msgspec.ValidationError as error:
+        raise SettingInvalid(f"{source}={value!r}: {error}") from None

@@ -1,0 +1,1 @@
+"""Values against schemas: compiled once over one registry per API, every violation said in a short sentence."""

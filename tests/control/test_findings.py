@@ -1,0 +1,60 @@
+"""What the control plane itself has to say about an upload."""
+
+from __future__ import annotations
+
+from apimgmt.control.findings import access_findings, overlap_findings
+from apimgmt.model import CompiledApi, Operation, Trigger
+
+
+def _api(**security: tuple[dict[str, tuple[str, ...]], ...] | None) -> CompiledApi:
+    operations = tuple(
+        Operation(key=f"get /{name}", method="get", path=f"/{name}", security=value, pointer=f"/paths/~1{name}", line=5)
+        for name, value in security.items()
+    )
+    return CompiledApi(title="t", version="1", specification="3.0", operations=operations)
+
+
+def test_authentication_off_is_said_loudly() -> None:
+    """One warning for the whole API, in capitals."""
+    (finding,) = access_findings(_api(a=None), Trigger(authentication="none"))
+    assert (finding.severity, finding.code) == ("warning", "authentication-off")
+    assert "AUTHENTICATION IS OFF" in finding.message
+
+
+def test_what_the_document_calls_public_stays_closed_until_a_person_agrees() -> None:
+    """Each operation that is public in the document is named, with its place; silent ones are not."""
+    found = access_findings(_api(open=(), either=({}, {"key": ()}), silent=None, closed=({"key": ()},)), Trigger())
+    assert [(finding.code, finding.pointer, finding.line) for finding in found] == [
+        ("public-not-allowed", "/paths/~1open", 5),
+        ("public-not-allowed", "/paths/~1either", 5),
+    ]
+    assert "allowPublic=true" in found[0].message
+
+
+def test_what_is_open_by_consent_is_counted() -> None:
+    """With allowPublic the finding says how many operations anybody may call."""
+    (finding,) = access_findings(_api(open=(), silent=None, closed=({"key": ()},)), Trigger(public=True))
+    assert finding.message.startswith("2 operation(s)")
+    assert access_findings(_api(closed=({"key": ()},)), Trigger(public=True)) == []
+
+
+def test_overlaps_are_found_from_both_sides() -> None:
+    """Whichever of the two APIs is uploaded last, its findings say which requests go where."""
+    outer, inner = _api(books=None), _api(list=None)
+    above = overlap_findings("", outer, {"/books": "inner"}, lambda base: inner)
+    below = overlap_findings("/books", inner, {"": "outer"}, lambda base: outer)
+    assert [finding.message for finding in above] == [
+        "requests for get /books that begin with /books go to the API 'inner' at /books"
+    ]
+    assert [finding.message for finding in below] == [
+        "requests for outer: get /books that begin with /books go to this API"
+    ]
+
+
+def test_only_apis_around_are_read() -> None:
+    """The compiled form of an API elsewhere is not loaded, so that an upload costs the same with many APIs."""
+
+    def load(base_path: str) -> CompiledApi:
+        raise AssertionError(base_path)
+
+    assert overlap_findings("/a", _api(books=None), {"/b": "b", "/ab": "ab", "/a/c": "c"}, load) == []
