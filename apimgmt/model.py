@@ -157,14 +157,21 @@ class Binding(Struct, frozen=True):
     config: dict[str, Any] = {}
 
 
+Kind = Literal["none", "basic", "certificate", "apiKey", "oauth2"]
+
+
 class Trigger(Struct, frozen=True):
     """The settings of an operation (or, as ``ApiEntry.trigger``, of all operations of an API that set none).
 
-    ``authentication`` is ``document`` (what the document demands; an operation that says nothing needs an API key) or
-    ``none``. ``timeout`` is in seconds, at most 300. ``body_limit`` is in bytes.
+    ``authentication`` is ``document`` (what the document demands; an operation that says nothing needs an API key),
+    one kind, or several of which any is enough. ``scopes`` says how many of the operation's scopes an OAuth2 token
+    needs. ``policies`` are the configurations of policies by name. ``timeout`` is in seconds, at most 300.
+    ``body_limit`` is in bytes.
     """
 
-    authentication: Literal["document", "none"] = "document"
+    authentication: Literal["document"] | Kind | tuple[Kind, ...] = "document"
+    scopes: Literal["any", "all"] = "any"
+    policies: dict[str, Any] = {}
     public: bool = False
     raw_body: bool = False
     timeout: float = 30.0
@@ -188,28 +195,131 @@ class ApiEntry(Struct, frozen=True):
 
 
 class Rule(Struct, frozen=True):
-    """What an API key may call: methods (upper case or ``*``) and a path with ``*`` (one segment) and ``**`` (any)."""
+    """What may be called: methods (upper case or ``*``) and a path with ``*`` (one segment) and ``**`` (any).
+
+    ``api`` (an id) and ``operation`` (a key of it) narrow it further. ``ruleset`` is the name of the ruleset that it
+    came from, for whoever asks why.
+    """
 
     methods: tuple[str, ...] = ("*",)
     path: str = "/**"
+    api: str = ""
+    operation: str = ""
+    ruleset: str = ""
 
 
 class KeyEntry(Struct, frozen=True):
-    """An API key as the gateway knows it: the SHA-256 of its text in hexadecimal, never the text."""
+    """An API key as the gateway knows it: the SHA-256 of its text in hexadecimal, never the text.
+
+    ``older`` are digests that a rotation replaced, each with the Unix time until which it still counts; ``expires`` is
+    a Unix time too, 0 for never. A revoked key stays for a while, so that its holder is told what happened.
+    """
 
     id: str
     name: str
     digest: str
     rules: tuple[Rule, ...] = ()
+    environment: str = "default"
+    expires: float = 0.0
+    older: dict[str, float] = {}
+    revoked: bool = False
+
+
+class UserEntry(Struct, frozen=True):
+    """A local user of the kind ``basic``: ``password`` is an argon2id hash (RFC 9106)."""
+
+    id: str
+    name: str
+    password: str
+    rules: tuple[Rule, ...] = ()
+
+
+class AuthorityEntry(Struct, frozen=True):
+    """Who may issue client certificates: ``certificates`` and ``revocations`` (CRLs) are PEM; ``apis`` are the ids of
+    the APIs that trust it, none for all."""
+
+    id: str
+    name: str
+    certificates: str
+    revocations: str = ""
+    apis: tuple[str, ...] = ()
+
+
+class ClaimNames(Struct, frozen=True):
+    """Which claims of an issuer's tokens hold the caller's name, roles, scopes and application."""
+
+    name: str = "sub"
+    role: str = "roles"
+    scope: str = "scope"
+    application: str = "client_id"
+
+
+class IssuerEntry(Struct, frozen=True):
+    """Who may issue OAuth2 access tokens: ``issuer`` and ``audiences`` are what ``iss`` and ``aud`` must be.
+
+    The keys are ``jwks`` (a JWK Set, RFC 7517) or are fetched from ``jwks_url``; if both are empty, the URL comes from
+    the issuer's metadata (RFC 8414). ``algorithms`` are the allowed ones of RFC 7518.
+    """
+
+    id: str
+    name: str
+    issuer: str
+    audiences: tuple[str, ...] = ()
+    jwks: dict[str, Any] = {}
+    jwks_url: str = ""
+    algorithms: tuple[str, ...] = ("RS256", "ES256", "PS256", "EdDSA")
+    claims: ClaimNames = ClaimNames()
+
+
+class ApplicationEntry(Struct, frozen=True):
+    """An OAuth application: the client ``client`` of the issuer with that id."""
+
+    id: str
+    name: str
+    client: str
+    issuer: str
+
+
+class Condition(Struct, frozen=True):
+    """What must hold of a token: every one of ``all``, one of ``any``, and of ``claim`` what is said of it."""
+
+    all: tuple[Condition, ...] = ()
+    any: tuple[Condition, ...] = ()
+    claim: str = ""
+    equals: str | int | float | bool | None = None
+    one_of: tuple[str | int | float | bool, ...] = ()
+    starts_with: str = ""
+
+
+class AccessPolicyEntry(Struct, frozen=True):
+    """Who may call what with a token: ``targets``, if the token's application is one of ``applications`` (ids; none for
+    any), it has one of ``roles`` (none for no role needed) and ``condition`` holds."""
+
+    id: str
+    name: str
+    targets: tuple[Rule, ...]
+    applications: tuple[str, ...] = ()
+    roles: tuple[str, ...] = ()
+    condition: Condition | None = None
 
 
 class Snapshot(Struct, frozen=True):
-    """Everything the gateway needs, content-addressed. ``number`` only grows; ``created`` is an RFC 3339 time."""
+    """Everything the gateway needs, content-addressed. ``number`` only grows; ``created`` is an RFC 3339 time.
+
+    ``revoked_tokens`` maps the ``jti`` of an access token to the Unix time at which it expires anyway.
+    """
 
     number: int
     created: str
+    environment: str = "default"
     apis: tuple[ApiEntry, ...] = ()
     keys: tuple[KeyEntry, ...] = ()
+    users: tuple[UserEntry, ...] = ()
+    authorities: tuple[AuthorityEntry, ...] = ()
+    issuers: tuple[IssuerEntry, ...] = ()
+    applications: tuple[ApplicationEntry, ...] = ()
+    access_policies: tuple[AccessPolicyEntry, ...] = ()
+    revoked_tokens: dict[str, float] = {}
 
 
 class WorkerReport(Struct, frozen=True):

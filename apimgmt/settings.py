@@ -29,6 +29,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     database_url: Annotated[str, Meta(description="SQLAlchemy URL of the store; empty means SQLite in the data folder.")] = ""
     admin_token: Annotated[str, Meta(description="Bearer token of the admin API; empty means generated at first start.")] = ""
     handlers: Annotated[str, Meta(description="Python files or modules with process functions, separated by commas.")] = ""
+    trusted_proxies: Annotated[str, Meta(description="Addresses and networks of proxies that are believed, separated by commas.")] = ""
     public_url: Annotated[str, Meta(description="Where callers reach the gateway; empty means its own address.")] = ""
 
     path_collisions: Annotated[str, Meta(description="String parameter beside a literal: warn or refuse.", pattern="^(warn|refuse)$")] = "warn"

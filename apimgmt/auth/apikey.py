@@ -12,11 +12,10 @@ from urllib.parse import unquote_plus
 
 from connexion.security import NO_VALUE, AbstractSecurityHandler
 
-from apimgmt.auth import Request, Target
+from apimgmt.auth import Surroundings, Verify
 from apimgmt.errors import Problem
 from apimgmt.model import KeyEntry, Rule
-
-Verify = Callable[[Request], Any]
+from apimgmt.request import Request, Target
 
 
 class Key:
@@ -53,6 +52,9 @@ class Keys:
 class ApiKey(AbstractSecurityHandler):  # type: ignore[misc]  # Connexion ships no types
     """Handler of the scheme type ``apiKey`` in header, query or cookie."""
 
+    def __init__(self, surroundings: Surroundings) -> None:
+        pass
+
     def get_fn(self, scheme: Mapping[str, Any], scopes: object) -> Verify:
         """The check of one operation."""
         return _check(_reader(scheme["in"], scheme["name"]))
@@ -60,6 +62,9 @@ class ApiKey(AbstractSecurityHandler):  # type: ignore[misc]  # Connexion ships 
 
 class BearerKey(AbstractSecurityHandler):  # type: ignore[misc]
     """Handler of the scheme ``http`` ``bearer``: the token is an API key (H-013)."""
+
+    def __init__(self, surroundings: Surroundings) -> None:
+        pass
 
     def get_fn(self, scheme: Mapping[str, Any], scopes: object) -> Verify:
         """The check of one operation."""
@@ -90,7 +95,7 @@ def _check(read: Callable[[Request], bytes | None]) -> Verify:
         text = read(request)
         if text is None:
             return NO_VALUE
-        key = request.keys.find(text)
+        key = request.access.keys.find(text)
         if key is None:
             raise Problem("unauthenticated", "The API key is not known.")
         if not key.allows(request.target):

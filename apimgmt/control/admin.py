@@ -13,6 +13,7 @@ from typing import Any
 
 from sqlalchemy.exc import OperationalError
 
+from apimgmt.control.crud import crud
 from apimgmt.control.service import Control
 from apimgmt.control.views import View, finding_views
 from apimgmt.errors import DocumentRefused, Problem, SettingInvalid, SnapshotRefused, StoreConflict
@@ -150,7 +151,9 @@ def handlers(control: Control) -> dict[str, Handler]:
     """operationId -> handler, for every operation of ``openapi.yaml``."""
     admin = Admin(control)
     names = [name for name in vars(Admin) if not name.startswith("_")]
-    return {name: _mapped(getattr(admin, name)) for name in names}
+    found = {name: getattr(admin, name) for name in names}
+    found |= crud(control.rulesets, "Ruleset", "Rulesets", "rulesets")
+    return {name: _mapped(handler) for name, handler in found.items()}
 
 
 def _mapped(handler: Handler) -> Handler:

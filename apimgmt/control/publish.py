@@ -7,6 +7,9 @@ One publish is one step of the snapshot number:
 2. the pointer of the archive; after a crash between 1 and 2 the next start does 2.
 3. wait for the workers. If one refuses, the store and the pointer go back to the snapshot before.
 
+A field of the snapshot that is not about APIs comes from whoever registered as ``("snapshot", field)``: a function of
+the transaction that returns the field.
+
 Only entries that differ from those of the snapshot before are checked, so that a publish costs what changed.
 """
 
@@ -18,6 +21,8 @@ import time
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, TypeVar
 
+import msgspec
+
 from apimgmt.archive import Archive
 from apimgmt.control.bindings import build
 from apimgmt.control.rows import SnapshotRow, now
@@ -26,6 +31,7 @@ from apimgmt.control.transaction import Transaction
 from apimgmt.control.views import SnapshotView, WorkerView, entry_view
 from apimgmt.errors import Problem, SettingInvalid, SnapshotRefused
 from apimgmt.model import ApiEntry, Snapshot, WorkerReport
+from apimgmt.registry import find, names
 
 Changed = TypeVar("Changed")
 POLL_SECONDS = 0.02
@@ -109,8 +115,12 @@ class Publisher:
     def _stage(self, transaction: Transaction, before: SnapshotRow) -> SnapshotRow:
         """The snapshot of the store as it is: the same one if nothing differs, else a new one, checked and kept."""
         served = self._archive.load_snapshot(before.digest)
-        entries, keys = tuple(transaction.entries()), transaction.key_entries()
-        if (entries, keys) == (served.apis, served.keys):
+        entries = tuple(transaction.entries())
+        fields = {name: find("snapshot", name)(transaction) for name in names("snapshot")}
+        wanted = Snapshot(
+            number=served.number, created=served.created, apis=entries, keys=transaction.key_entries(), **fields
+        )
+        if wanted == served:
             return before
         known = {entry.id: entry for entry in served.apis}
         try:
@@ -121,7 +131,7 @@ class Publisher:
         except (SettingInvalid, SnapshotRefused) as error:
             raise Problem("conflict", f"this cannot be published: {error}") from None
         number = transaction.next_number()
-        return self._keep(transaction, Snapshot(number=number, created=now(), apis=entries, keys=keys))
+        return self._keep(transaction, msgspec.structs.replace(wanted, number=number, created=now()))
 
     def _keep(self, transaction: Transaction, snapshot: Snapshot) -> SnapshotRow:
         digest = self._archive.put_snapshot(snapshot)

@@ -68,6 +68,22 @@ class KeyRow(msgspec.Struct, frozen=True, kw_only=True):
     created: str
 
 
+class ResourceRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A named thing of one kind (a ruleset, a user, an issuer ...); ``content`` is the JSON of its struct."""
+
+    id: str
+    kind: str
+    name: str
+    content: str
+    version: int
+    created: str
+
+    @property
+    def etag(self) -> str:
+        """The entity tag of this state (RFC 9110 section 8.8.3)."""
+        return f'"{self.id}.{self.version}"'
+
+
 class SnapshotRow(msgspec.Struct, frozen=True, kw_only=True):
     """One published snapshot; ``refused`` is the reason if a worker refused it."""
 

@@ -22,6 +22,7 @@ from apimgmt.control.keys import Keys
 from apimgmt.control.plan import Plan, plan
 from apimgmt.control.publish import Publication, Publisher
 from apimgmt.control.rows import ApiRow, RevisionRow, now
+from apimgmt.control.rulesets import Rulesets
 from apimgmt.control.store import Store
 from apimgmt.control.transaction import Transaction
 from apimgmt.control.views import (
@@ -59,6 +60,7 @@ class Control(Catalogue):
         self._publisher = Publisher(store, archive, wait_seconds)
         self._publisher.recover()
         self.keys = Keys(store, self._publisher)
+        self.rulesets = Rulesets(store, self._publisher)
 
     # ---- documents -----------------------------------------------------------------------------------------------
 

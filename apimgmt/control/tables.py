@@ -87,6 +87,18 @@ keys = Table(
     Column("created", String(40), nullable=False),
 )
 
+resources = Table(
+    "resources",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("kind", String(20), nullable=False),
+    Column("name", String(200), nullable=False),
+    Column("content", Text, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("created", String(40), nullable=False),
+    Index("resources_name", "kind", "name", unique=True),
+)
+
 snapshots = Table(
     "snapshots",
     metadata,

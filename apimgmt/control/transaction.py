@@ -7,8 +7,8 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection, Row, delete, func, insert, or_, select, update
 
-from apimgmt.control.rows import ApiRow, KeyRow, RevisionRow, SnapshotRow
-from apimgmt.control.tables import apis, bindings, keys, revisions, snapshots, triggers
+from apimgmt.control.rows import ApiRow, KeyRow, ResourceRow, RevisionRow, SnapshotRow
+from apimgmt.control.tables import apis, bindings, keys, resources, revisions, snapshots, triggers
 from apimgmt.model import ApiEntry, Binding, Finding, KeyEntry, Rule, Trigger
 
 REVISION_COLUMNS = [column for column in revisions.columns if column.name != "content"]
@@ -158,6 +158,31 @@ class Transaction:
     def remove_key(self, key: str) -> None:
         """Forget an API key, by its id."""
         self._connection.execute(delete(keys).where(keys.c.id == key))
+
+    # ---- resources -----------------------------------------------------------------------------------------------
+
+    def resources(self, kind: str) -> list[ResourceRow]:
+        """All resources of a kind, by name."""
+        query = select(resources).where(resources.c.kind == kind).order_by(resources.c.name)
+        return [ResourceRow(**row._mapping) for row in self._connection.execute(query)]
+
+    def resource(self, kind: str, reference: str) -> ResourceRow | None:
+        """The resource with that id, otherwise the one with that name."""
+        named = or_(resources.c.id == reference, resources.c.name == reference)
+        rows = [
+            ResourceRow(**row._mapping)
+            for row in self._connection.execute(select(resources).where(resources.c.kind == kind, named))
+        ]
+        return next((row for row in rows if row.id == reference), rows[0] if rows else None)
+
+    def put_resource(self, row: ResourceRow) -> None:
+        """A new resource, or the new state of one."""
+        self.remove_resource(row.id)
+        self._connection.execute(insert(resources).values(**msgspec.structs.asdict(row)))
+
+    def remove_resource(self, identity: str) -> None:
+        """Forget a resource, by its id."""
+        self._connection.execute(delete(resources).where(resources.c.id == identity))
 
     # ---- snapshots -----------------------------------------------------------------------------------------------
 

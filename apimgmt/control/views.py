@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Literal
 
 import msgspec
 
 from apimgmt.control.rows import ApiRow, KeyRow, RevisionRow
-from apimgmt.model import ApiEntry, Binding, Finding, Operation, Trigger
+from apimgmt.model import ApiEntry, Binding, Finding, Operation, Rule, Trigger
 
 
 class View(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -66,7 +67,7 @@ class ApiView(View, frozen=True):
     specification: str
     operation_count: int
     binding: dict[str, Any]
-    authentication: str
+    authentication: str | tuple[str, ...]
     allow_public: bool
     created: str
     deleted: str | None
@@ -270,12 +271,12 @@ def revision_view(row: RevisionRow, api: ApiRow) -> RevisionView:
 
 def key_view(row: KeyRow) -> KeyView:
     """An API key; neither its text nor its digest."""
-    return KeyView(id=row.id, name=row.name, rules=_rules(row), created=row.created)
+    return KeyView(id=row.id, name=row.name, rules=rule_views(row.rules), created=row.created)
 
 
 def new_key_view(row: KeyRow, text: str) -> NewKeyView:
     """An API key with its text, for the one time that it is shown."""
-    return NewKeyView(id=row.id, name=row.name, rules=_rules(row), created=row.created, key=text)
+    return NewKeyView(id=row.id, name=row.name, rules=rule_views(row.rules), created=row.created, key=text)
 
 
 def entry_view(entry: ApiEntry) -> dict[str, Any]:
@@ -290,5 +291,11 @@ def operation_detail(view: OperationView, trigger: Trigger, specification: Any) 
     return OperationDetail(**msgspec.structs.asdict(view), trigger=plain, specification=specification)
 
 
-def _rules(row: KeyRow) -> list[dict[str, Any]]:
-    return [{"methods": list(rule.methods), "path": rule.path} for rule in row.rules]
+def rule_views(rules: Iterable[Rule]) -> list[dict[str, Any]]:
+    """Rules as they are shown: what they allow, and what narrows them, if anything does."""
+    return [
+        {"methods": list(rule.methods), "path": rule.path}
+        | ({"api": rule.api} if rule.api else {})
+        | ({"operation": rule.operation} if rule.operation else {})
+        for rule in rules
+    ]

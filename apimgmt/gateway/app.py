@@ -10,16 +10,16 @@ import logging
 import os
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
-from apimgmt.auth import Request
 from apimgmt.errors import CATALOGUE, Disconnected, Problem, SnapshotRefused
 from apimgmt.gateway.messages.responder import problem_reply
 from apimgmt.gateway.pages import Page, make_page
 from apimgmt.gateway.runtime import Runtime, build
-from apimgmt.gateway.scope import SCOPE_KEY, header_map
+from apimgmt.gateway.scope import header_map
 from apimgmt.model import WorkerReport
+from apimgmt.request import SCOPE_KEY, Request
 from apimgmt.spec.paths import canonical
 
 log = logging.getLogger("apimgmt.gateway")
@@ -49,7 +49,7 @@ class Gateway:
                 await self._platform(scope, path, send)
                 return
             headers = header_map(scope["headers"])
-            scope[SCOPE_KEY] = Request(segments, start, headers, scope["query_string"], runtime.keys)
+            scope[SCOPE_KEY] = _request(scope, segments, start, headers, runtime)
             try:
                 await stack.app(scope, receive, send)
             except Problem as problem:
@@ -97,7 +97,9 @@ class Gateway:
         if problem.status >= 500 and problem.code != "unavailable":
             log.error("%s %s: %s", identity, problem.code, problem, exc_info=problem.__cause__ or problem)
         reply = problem_reply(problem, f"urn:apimgmt:request:{identity}", error_format)
-        await _send(send, reply.status, reply.headers, reply.body)
+        request: Request | None = scope.get(SCOPE_KEY)
+        added = request.added or [] if request is not None else []
+        await _send(send, reply.status, [*reply.headers, *added], reply.body)
 
     async def _fail(self, scope: dict[str, Any], send: Any, error: Exception) -> None:
         """Anything that is not in our tree is a defect of ours: the caller gets an id, the log gets the rest."""
@@ -127,6 +129,8 @@ class Gateway:
 
     async def shutdown(self) -> None:
         """Called once after the last request."""
+        if self.runtime is not None:
+            await self.runtime.shared.close()
 
 
 class Worker(Gateway):
@@ -152,6 +156,7 @@ class Worker(Gateway):
         if self._watcher is not None:
             self._watcher.cancel()
         self._archive.withdraw(os.getpid())
+        await super().shutdown()
 
     async def _watch(self) -> None:
         while True:
@@ -237,7 +242,25 @@ def _uncollected() -> Iterator[None]:
 
 _ALIVE = make_page(b'{"status":"pass"}', "application/health+json")
 _READY = make_page(b'{"status":"pass"}', "application/health+json")
+_NOTHING: dict[str, Any] = {}
 _PLATFORM_PATHS = frozenset(("/livez", "/readyz"))
+
+
+def _request(
+    scope: dict[str, Any], segments: list[str], start: int, headers: Mapping[bytes, bytes], runtime: Runtime
+) -> Request:
+    client = scope.get("client")
+    tls = (scope.get("extensions") or _NOTHING).get("tls")
+    return Request(
+        segments,
+        start,
+        headers,
+        scope["query_string"],
+        runtime.access,
+        client[0] if client else "",
+        scope.get("scheme", "http"),
+        tls["client_cert_der"] if tls else None,
+    )
 
 
 async def _send_page(scope: dict[str, Any], send: Any, page: Page) -> None:

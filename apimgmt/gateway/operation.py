@@ -11,14 +11,13 @@ from typing import Any
 
 import msgspec
 
-from apimgmt.auth import Request
 from apimgmt.errors import Disconnected, Problem, SettingInvalid, SnapshotRefused
 from apimgmt.gateway.deadlines import Deadlines
 from apimgmt.gateway.messages.responder import Responder, compile_responder, compress
-from apimgmt.gateway.scope import SCOPE_KEY
 from apimgmt.model import Binding, CompiledApi, Operation, Trigger
 from apimgmt.processes import Data, Invocation, Process
 from apimgmt.registry import find
+from apimgmt.request import SCOPE_KEY, Request
 from apimgmt.settings import Settings
 from apimgmt.spec.request.body import BodyReader, compile_body
 from apimgmt.spec.request.parameters import ParameterReader, compile_parameters
@@ -102,7 +101,8 @@ class OperationApp:
         encodings = headers.get(b"accept-encoding")
         if encodings is not None:
             reply = compress(reply, encodings)
-        await send({"type": "http.response.start", "status": reply.status, "headers": reply.headers})
+        fields = reply.headers if request.added is None else [*reply.headers, *request.added]
+        await send({"type": "http.response.start", "status": reply.status, "headers": fields})
         await send({"type": "http.response.body", "body": reply.body})
 
     async def _receive(self, headers: Any, receive: Receive) -> bytes:

@@ -12,14 +12,17 @@ from typing import Any
 
 from connexion.middleware.routing import RoutingAPI, RoutingMiddleware, RoutingOperation
 
-from apimgmt.auth import Request
 from apimgmt.errors import Problem, SnapshotRefused
-from apimgmt.gateway.scope import SCOPE_KEY
+from apimgmt.request import NOWHERE, SCOPE_KEY, Request, Target
 from apimgmt.spec.paths import Template, Tree
 
 
 class Route(RoutingOperation):  # type: ignore[misc]
-    """One operation in the tree; ``next_app`` is linked to its own check when the stack is complete."""
+    """One operation in the tree; ``target`` is what it is to access; ``next_app`` is linked to its own check when
+    the stack is complete, and ``preflight`` to what answers a CORS preflight for it, if anything does."""
+
+    target: Target = NOWHERE
+    preflight: Any = None
 
 
 class TypedRoutingAPI(RoutingAPI):  # type: ignore[misc]
@@ -71,14 +74,26 @@ class TypedRouting(RoutingMiddleware):  # type: ignore[misc]
         # not a coroutine of its own: it awaits nothing, and the next step's awaitable is as good
         request: Request = scope[SCOPE_KEY]
         method = scope["method"]
+        if method == "OPTIONS" and (preflight := self._preflight(request)) is not None:
+            awaitable: Awaitable[None] = preflight(scope, receive, send)
+            return awaitable
         found = self.tree.find_from(request.segments, request.start, method)
         if found is None and method == "HEAD":
             found = self.tree.find_from(request.segments, request.start, "GET")
         if found is None:
             raise self._refusal(request)
         route, request.values = found
+        request.target = route.target
         answer: Awaitable[None] = route.next_app(scope, receive, send)
         return answer
+
+    def _preflight(self, request: Request) -> Any:
+        """What answers a CORS preflight: it belongs to the operation that the browser is going to call."""
+        method = request.headers.get(b"access-control-request-method")
+        if method is None or b"origin" not in request.headers:
+            return None
+        found = self.tree.find_from(request.segments, request.start, method.decode("latin-1"))
+        return found[0].preflight if found is not None else None
 
     def _refusal(self, request: Request) -> Problem:
         allowed = {method for leaf in self.tree.leaves_from(request.segments, request.start) for method in leaf}

@@ -4,24 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from apimgmt.auth.apikey import Keys
+from apimgmt.auth.access import Access
 from apimgmt.errors import SnapshotRefused
 from apimgmt.gateway.deadlines import Deadlines
 from apimgmt.gateway.stack import Stack, build_stack
 from apimgmt.model import ApiEntry, CompiledApi, Snapshot
 from apimgmt.settings import Settings
+from apimgmt.shared import Shared
 
 
 class Runtime:
     """All APIs of a snapshot. ``number`` is the snapshot's, ``digest`` its address in the archive."""
 
-    __slots__ = ("_bases", "deadlines", "digest", "keys", "number", "stacks")
+    __slots__ = ("_bases", "access", "deadlines", "digest", "number", "shared", "stacks")
 
-    def __init__(self, number: int, digest: str, stacks: dict[str, Stack], keys: Keys, deadlines: Deadlines) -> None:
+    def __init__(
+        self, number: int, digest: str, stacks: dict[str, Stack], access: Access, deadlines: Deadlines, shared: Shared
+    ) -> None:
         self.number = number
         self.digest = digest
-        self.keys = keys
+        self.access = access
         self.deadlines = deadlines
+        self.shared = shared
         self.stacks = stacks
         self._bases = Base()
         for base_path, stack in stacks.items():
@@ -70,13 +74,16 @@ def build(
 ) -> Runtime:
     """The runtime of a snapshot; raises SnapshotRefused, and then nothing that serves has changed."""
     deadlines = previous.deadlines if previous is not None else Deadlines()
+    shared = previous.shared if previous is not None else Shared(settings)
     before = {stack.entry.id: stack for stack in previous.stacks.values()} if previous is not None else {}
     stacks: dict[str, Stack] = {}
     for entry in snapshot.apis:
         if entry.base_path in stacks:
             raise SnapshotRefused(f"{entry.name!r} and {stacks[entry.base_path].entry.name!r} have one base path")
-        stacks[entry.base_path] = _stack(entry, before.get(entry.id), load_api, load_document, settings, deadlines)
-    return Runtime(snapshot.number, digest, stacks, Keys(snapshot.keys), deadlines)
+        stacks[entry.base_path] = _stack(
+            entry, before.get(entry.id), load_api, load_document, settings, deadlines, shared
+        )
+    return Runtime(snapshot.number, digest, stacks, Access(snapshot), deadlines, shared)
 
 
 def _stack(
@@ -86,10 +93,11 @@ def _stack(
     load_document: Callable[[str], bytes],
     settings: Settings,
     deadlines: Deadlines,
+    shared: Shared,
 ) -> Stack:
     if before is not None and before.entry == entry:
         return before
     try:
-        return build_stack(entry, load_api(entry.digest), load_document, settings, deadlines)
+        return build_stack(entry, load_api(entry.digest), load_document, settings, deadlines, shared)
     except SnapshotRefused as error:
         raise SnapshotRefused(f"API {entry.name!r}: {error}") from None

@@ -1,10 +1,8 @@
-"""The ASGI scope at the gateway's edge: where our request is kept in it, and its header fields as a dictionary."""
+"""The ASGI scope at the gateway's edge: its header fields as a dictionary."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-
-SCOPE_KEY = "apimgmt"
 
 
 def header_map(fields: Sequence[tuple[bytes, bytes]]) -> dict[bytes, bytes]:

@@ -6,16 +6,18 @@ Connexion reads only the skeleton that we made (``skeleton.py``), so a document 
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
+from inspect import isawaitable, iscoroutinefunction
 from typing import Any
 
 from connexion.middleware.security import SecurityAPI, SecurityMiddleware, SecurityOperation
 from connexion.security import NO_VALUE, AbstractSecurityHandler, SecurityHandlerFactory
 
-from apimgmt.auth import Request, Target
-from apimgmt.auth.apikey import ApiKey, BearerKey, Verify
+from apimgmt.auth import Surroundings, Verify
+from apimgmt.auth.apikey import ApiKey, BearerKey
 from apimgmt.errors import Problem
-from apimgmt.gateway.scope import SCOPE_KEY
+from apimgmt.request import SCOPE_KEY, Request
 
 # Connexion warns of every alternative that has no handler; the intake has said that already, with a place
 logging.getLogger("connexion").setLevel(logging.ERROR)
@@ -24,11 +26,15 @@ logging.getLogger("connexion").setLevel(logging.ERROR)
 class Unavailable(AbstractSecurityHandler):  # type: ignore[misc]
     """A kind that cannot be checked here: its alternative is dropped, and with the last one everything is refused."""
 
+    def __init__(self, surroundings: Surroundings) -> None:
+        pass
+
     def get_fn(self, scheme: Mapping[str, Any], scopes: object) -> None:
         """No check, hence no access by this alternative."""
 
 
-SECURITY_MAP = {
+# Scheme to kind; a kind is made for each operation and scheme of an API, with the API's surroundings.
+KINDS: dict[str, Callable[..., AbstractSecurityHandler]] = {
     "apiKey": ApiKey,
     "bearer": BearerKey,
     "basic": Unavailable,
@@ -36,6 +42,11 @@ SECURITY_MAP = {
     "openIdConnect": Unavailable,
     "mutualtls": Unavailable,
 }
+
+
+def security_map(surroundings: Surroundings) -> dict[str, Callable[[], AbstractSecurityHandler]]:
+    """What Connexion calls to make the handlers of one API."""
+    return {scheme: partial(kind, surroundings) for scheme, kind in KINDS.items()}
 
 
 class Alternatives(SecurityHandlerFactory):  # type: ignore[misc]
@@ -48,6 +59,8 @@ class Alternatives(SecurityHandlerFactory):  # type: ignore[misc]
     @classmethod
     def verify_security(cls, auth_funcs: Sequence[Verify]) -> Verify:
         """One check of all alternatives; returns what is known about the caller."""
+        if any(iscoroutinefunction(check) for check in auth_funcs):
+            return _awaiting(auth_funcs)
         if len(auth_funcs) == 1:
             return _only(auth_funcs[0])
 
@@ -68,11 +81,11 @@ class Alternatives(SecurityHandlerFactory):  # type: ignore[misc]
     def verify_multiple_schemes(self, schemes: Mapping[str, Verify]) -> Verify:
         """All of them: the caller is what the first of them says, with what the others say under ``also``."""
 
+        if any(iscoroutinefunction(check) for check in schemes.values()):
+            return _awaiting_all(list(schemes.values()))
+
         def verify(request: Request) -> Any:
-            callers = [check(request) for check in schemes.values()]
-            if any(caller is NO_VALUE for caller in callers):
-                return NO_VALUE
-            return {**callers[0], "also": callers[1:]}
+            return _together([check(request) for check in schemes.values()])
 
         return verify
 
@@ -87,45 +100,96 @@ def _only(check: Verify) -> Verify:
     return verify
 
 
+def _awaiting(checks: Sequence[Verify]) -> Verify:
+    """The same as :meth:`Alternatives.verify_security`, where a check may have to wait."""
+
+    async def verify(request: Request) -> Any:
+        refusals = []
+        for check in checks:
+            try:
+                caller = check(request)
+                if isawaitable(caller):
+                    caller = await caller
+            except Problem as problem:
+                refusals.append(problem)
+                continue
+            if caller is not NO_VALUE and (caller or not refusals):
+                return caller
+        raise max(refusals, key=lambda problem: problem.status) if refusals else _nothing_sent()
+
+    return verify
+
+
+def _awaiting_all(checks: Sequence[Verify]) -> Verify:
+    async def verify(request: Request) -> Any:
+        callers = []
+        for check in checks:
+            caller = check(request)
+            callers.append(await caller if isawaitable(caller) else caller)
+        return _together(callers)
+
+    return verify
+
+
+def _together(callers: list[Any]) -> Any:
+    """One caller of several credentials that are needed together."""
+    if any(caller is NO_VALUE for caller in callers):
+        return NO_VALUE
+    return {**callers[0], "also": callers[1:]}
+
+
 def _nothing_sent() -> Problem:
     return Problem("unauthenticated", "No credential was sent that this operation takes.")
 
 
 class GuardedOperation(SecurityOperation):  # type: ignore[misc]
-    """The check of one operation; ``target`` and ``challenge`` are set when the operation is made."""
+    """The check of one operation; ``challenge`` is set when the operation is made."""
 
-    target: Target
     challenge: str
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._waits = iscoroutinefunction(self.verification_fn)
 
     def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> Awaitable[None]:
         request: Request = scope[SCOPE_KEY]
-        request.target = self.target
+        if self._waits:
+            return self._wait(request, scope, receive, send)
         try:
             request.caller = self.verification_fn(request)
         except Problem as problem:
-            if problem.status == 401:
-                problem.headers = [("www-authenticate", self.challenge)]
+            self._challenge(problem)
             raise
         answer: Awaitable[None] = self.next_app(scope, receive, send)
         return answer
 
+    async def _wait(self, request: Request, scope: dict[str, Any], receive: Any, send: Any) -> None:
+        """The same, for a check that asks a directory or fetches keys."""
+        try:
+            request.caller = await self.verification_fn(request)
+        except Problem as problem:
+            self._challenge(problem)
+            raise
+        await self.next_app(scope, receive, send)
 
-_ALTERNATIVES = Alternatives(SECURITY_MAP)
+    def _challenge(self, problem: Problem) -> None:
+        """A refusal says what is wanted, unless it said so itself (RFC 9110 section 11.6.1)."""
+        if problem.status == 401 and not problem.headers:
+            problem.headers = [("www-authenticate", self.challenge)]
 
 
 class GuardedAPI(SecurityAPI):  # type: ignore[misc]
     """The checks of one API, by operation key."""
 
-    def __init__(self, *args: Any, targets: Mapping[str, Target], **kwargs: Any) -> None:
-        self._targets = targets
+    def __init__(self, *args: Any, alternatives: Alternatives, **kwargs: Any) -> None:
+        self._alternatives = alternatives
         super().__init__(*args, **kwargs)
 
     def make_operation(self, operation: Any) -> GuardedOperation:
         """The check of one operation of the skeleton."""
         guarded: GuardedOperation = GuardedOperation.from_operation(
-            operation, next_app=self.next_app, security_handler_factory=_ALTERNATIVES
+            operation, next_app=self.next_app, security_handler_factory=self._alternatives
         )
-        guarded.target = self._targets[operation.operation_id]
         guarded.challenge = challenge(operation.security or (), operation.security_schemes)
         return guarded
 

@@ -9,19 +9,24 @@ from typing import Any
 
 from connexion.middleware.main import API
 from connexion.resolver import Resolution, Resolver
+from connexion.security import SecurityHandlerFactory
 from connexion.spec import OpenAPISpecification
 
-from apimgmt.auth import Target
 from apimgmt.model import ApiEntry, CompiledApi, Operation, SecurityScheme, Trigger
 
 # What an operation needs about which its document says nothing: an API key, sent in one of two ways.
 PLATFORM_SCHEMES = {
     "apimgmt-header": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
     "apimgmt-bearer": {"type": "http", "scheme": "bearer"},
+    "apimgmt-query": {"type": "apiKey", "in": "query", "name": "api_key"},
+    "apimgmt-basic": {"type": "http", "scheme": "basic"},
+    "apimgmt-certificate": {"type": "http", "scheme": "mutualtls"},
+    "apimgmt-oauth2": {"type": "oauth2"},
 }
+Security = list[dict[str, list[str]]]
 # A requirement that names no declared scheme: nobody can meet it, so its alternative lets nobody in.
 UNDECLARED = {"type": "http", "scheme": "undeclared"}
-PLATFORM_SECURITY: list[dict[str, list[str]]] = [{"apimgmt-header": []}, {"apimgmt-bearer": []}]
+API_KEY: Security = [{"apimgmt-header": []}, {"apimgmt-bearer": []}, {"apimgmt-query": []}]
 
 
 class Skeleton(OpenAPISpecification):  # type: ignore[misc]
@@ -46,18 +51,13 @@ class KeyResolver(Resolver):  # type: ignore[misc]
 _RESOLVER = KeyResolver()
 
 
-def connexion_api(entry: ApiEntry, compiled: CompiledApi, security_map: dict[str, Any]) -> API:
+def connexion_api(entry: ApiEntry, compiled: CompiledApi, alternatives: SecurityHandlerFactory) -> API:
     """What Connexion's middlewares are told of one API."""
-    base_path = entry.base_path
     return API(
         Skeleton(skeleton(entry, compiled)),
-        base_path=base_path,
+        base_path=entry.base_path,
         resolver=_RESOLVER,
-        security_map=security_map,
-        targets={
-            operation.key: Target(operation.method.upper(), base_path + operation.path)
-            for operation in compiled.operations
-        },
+        alternatives=alternatives,
     )
 
 
@@ -78,20 +78,38 @@ def skeleton(entry: ApiEntry, compiled: CompiledApi) -> dict[str, Any]:
     }
 
 
-def effective_security(operation: Operation, trigger: Trigger) -> list[dict[str, list[str]]]:
+def effective_security(operation: Operation, trigger: Trigger) -> Security:
     """The alternatives that count: ``[]`` is public.
 
-    Where the document says nothing, or says public without the trigger saying so too, it is an API key.
+    What the trigger says comes first. Where it leaves it to the document, and the document says nothing, or says public
+    without the trigger saying so too, it is an API key.
     """
-    if trigger.authentication == "none":
-        return []
+    if trigger.authentication != "document":
+        return _chosen(operation, trigger)
     silent_or_public = not operation.security or any(not alternative for alternative in operation.security)
     if trigger.public and silent_or_public:
         return [{name: list(scopes) for name, scopes in one.items()} for one in operation.security or ()]
     alternatives = [one for one in operation.security or () if one]
     if not alternatives:
-        return PLATFORM_SECURITY
+        return API_KEY
     return [{name: list(scopes) for name, scopes in alternative.items()} for alternative in alternatives]
+
+
+def _chosen(operation: Operation, trigger: Trigger) -> Security:
+    """The alternatives of the kinds that a trigger names; beside others, ``none`` lets callers without credentials in.
+
+    OAuth2 asks for the scopes that the document gives the operation, whatever scheme it gives them to (F-041).
+    """
+    kinds = (trigger.authentication,) if isinstance(trigger.authentication, str) else trigger.authentication
+    scopes = [scope for one in operation.security or () for scopes in one.values() for scope in scopes]
+    ways: dict[str, Security] = {
+        "apiKey": API_KEY,
+        "basic": [{"apimgmt-basic": []}],
+        "certificate": [{"apimgmt-certificate": []}],
+        "oauth2": [{"apimgmt-oauth2": list(dict.fromkeys(scopes))}],
+    }
+    alternatives = [alternative for kind in kinds if kind != "none" for alternative in ways[kind]]
+    return [*alternatives, {}] if alternatives and "none" in kinds else alternatives
 
 
 def _scheme(scheme: SecurityScheme) -> dict[str, str]:

@@ -7,15 +7,18 @@ from typing import Any
 
 from connexion.middleware import ConnexionMiddleware
 
-from apimgmt.errors import SnapshotRefused
+from apimgmt.auth import Surroundings
+from apimgmt.errors import SettingInvalid, SnapshotRefused
 from apimgmt.gateway.deadlines import Deadlines
 from apimgmt.gateway.operation import OperationApp, compile_operation
 from apimgmt.gateway.pages import Pages, document_page
-from apimgmt.gateway.routing import TypedRouting
-from apimgmt.gateway.security import SECURITY_MAP, Security
+from apimgmt.gateway.routing import Route, TypedRouting
+from apimgmt.gateway.security import Alternatives, GuardedOperation, Security, security_map
 from apimgmt.gateway.skeleton import connexion_api
 from apimgmt.model import ApiEntry, Binding, CompiledApi, Operation
+from apimgmt.policies import Place, compose
 from apimgmt.settings import Settings
+from apimgmt.shared import Shared
 from apimgmt.spec.paths import PathInvalid, Template, parse
 from apimgmt.spec.validation.validator import Validators
 
@@ -40,17 +43,21 @@ def build_stack(
     load_document: Callable[[str], bytes],
     settings: Settings,
     deadlines: Deadlines,
+    shared: Shared,
 ) -> Stack:
     """Everything that load time can do for an API; raises SnapshotRefused, naming what does not build."""
     templates = {operation.key: _template(operation, compiled) for operation in compiled.operations}
     applications = _applications(entry, compiled, templates, settings, deadlines)
     middleware = ConnexionMiddleware(_unlinked, import_name=__name__, middlewares=[TypedRouting, Security])
-    api = connexion_api(entry, compiled, SECURITY_MAP)
+    api = connexion_api(entry, compiled, Alternatives(security_map(Surroundings(entry, settings, shared))))
     api.kwargs["templates"] = templates
     middleware.apis.append(api)
     routing, chain = middleware._build_middleware_stack()
     security = next(layer for layer in chain if isinstance(layer, Security))
-    _link(routing, security.apis[entry.base_path][0].operations, applications)
+    guards = security.apis[entry.base_path][0].operations
+    for operation in compiled.operations:
+        place = Place(entry, operation, templates[operation.key].names, settings, shared)
+        _link(routing.routes[operation.key], guards[operation.key], applications[operation.key], place)
     specification = compiled.specification
     pages = Pages(lambda: document_page(entry, specification, load_document(entry.digest)))
     return Stack(entry, routing, pages, len(applications))
@@ -82,12 +89,18 @@ def _applications(
     }
 
 
-def _link(routing: TypedRouting, guards: dict[str, Any], applications: dict[str, OperationApp]) -> None:
+def _link(route: Route, guard: GuardedOperation, application: OperationApp, place: Place) -> None:
     """Let every step call the next one of its own operation, so that no request looks one up by its id."""
-    for key, route in routing.routes.items():
-        guard = guards[key]
-        guard.next_app = applications[key]
-        route.next_app = guard if guard.security else applications[key]
+    trigger = place.entry.triggers.get(place.operation.key, place.entry.trigger)
+    try:
+        policies = compose(trigger.policies, place)
+    except SettingInvalid as error:
+        raise SnapshotRefused(f"{place.operation.key}: {error}") from None
+    inner = policies.after(application)
+    guard.next_app = inner
+    route.next_app = policies.before(guard if guard.security else inner)
+    route.target = place.target
+    route.preflight = policies.preflight
 
 
 def _template(operation: Operation, compiled: CompiledApi) -> Template:

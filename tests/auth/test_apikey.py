@@ -8,25 +8,35 @@ from typing import Any
 import pytest
 from connexion.security import NO_VALUE
 
-from apimgmt.auth import Request, Target
-from apimgmt.auth.apikey import ApiKey, BearerKey, Keys, covers
+from apimgmt.auth import Surroundings
+from apimgmt.auth.access import Access
+from apimgmt.auth.apikey import ApiKey, BearerKey, covers
 from apimgmt.errors import Problem
-from apimgmt.model import KeyEntry, Rule
+from apimgmt.model import ApiEntry, KeyEntry, Rule, Snapshot
+from apimgmt.request import Request, Target
+from apimgmt.settings import Settings
+from apimgmt.shared import Shared
 
 TARGET = Target("GET", "/v1/pet/{id}")
 ALL = (Rule(),)
 
 
-def keys(*rules: Rule) -> Keys:
+SURROUNDINGS = Surroundings(
+    ApiEntry(id="api", name="api", base_path="/v1", revision=1, digest=""), Settings(), Shared(Settings())
+)
+
+
+def access(*rules: Rule) -> Access:
     """One key "secret" named "crm" with these rules."""
-    return Keys([KeyEntry(id="k1", name="crm", digest=hashlib.sha256(b"secret").hexdigest(), rules=rules)])
+    key = KeyEntry(id="k1", name="crm", digest=hashlib.sha256(b"secret").hexdigest(), rules=rules)
+    return Access(Snapshot(number=1, created="", keys=(key,)))
 
 
 def credentials(
     headers: dict[bytes, bytes] | None = None, query: bytes = b"", rules: tuple[Rule, ...] = ALL
 ) -> Request:
     """A request with these header fields and this query."""
-    request = Request([], 0, headers or {}, query, keys(*rules))
+    request = Request([], 0, headers or {}, query, access(*rules))
     request.target = TARGET
     return request
 
@@ -50,7 +60,7 @@ COOKIE = {"type": "apiKey", "in": "cookie", "name": "key"}
 )
 def test_a_known_key_is_found_where_the_scheme_says(handler: Any, scheme: Any, headers: Any, query: bytes) -> None:
     """Header, query, cookie and bearer; the caller is the key's name."""
-    assert handler().get_fn(scheme, [])(credentials(headers, query))["sub"] == "crm"
+    assert handler(SURROUNDINGS).get_fn(scheme, [])(credentials(headers, query))["sub"] == "crm"
 
 
 @pytest.mark.parametrize(
@@ -64,7 +74,7 @@ def test_a_known_key_is_found_where_the_scheme_says(handler: Any, scheme: Any, h
 )
 def test_no_credential_of_the_kind_is_no_value(handler: Any, scheme: Any, headers: Any) -> None:
     """Another alternative may still let the caller in."""
-    assert handler().get_fn(scheme, [])(credentials(headers)) is NO_VALUE
+    assert handler(SURROUNDINGS).get_fn(scheme, [])(credentials(headers)) is NO_VALUE
 
 
 @pytest.mark.rows("F-037", "H-041", "X-003")
@@ -83,7 +93,7 @@ def test_unknown_is_401_and_not_allowed_is_403(text: bytes, rules: tuple[Rule, .
     """A key without a rule that covers the operation opens nothing, and the text is not repeated."""
     sent = credentials({b"x-api-key": text}, rules=rules)
     with pytest.raises(Problem) as caught:
-        ApiKey().get_fn(HEADER, [])(sent)
+        ApiKey(SURROUNDINGS).get_fn(HEADER, [])(sent)
     assert caught.value.status == status
     assert "secret" not in str(caught.value.document())
 

@@ -1,0 +1,46 @@
+"""The five handlers that every kind of resource has, made from its :class:`Resources`: no decisions here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from apimgmt.control.resources import Resources, Shown
+from apimgmt.processes import Envelope, Invocation
+
+Handler = Callable[[Invocation], Any]
+
+
+def crud(resources: Resources[Any], one: str, many: str, path: str) -> dict[str, Handler]:
+    """operationId -> handler: list, create, get, replace and delete, with ``one`` or ``many`` after it.
+
+    ``path`` is where they are below ``/api/v1``; the path parameter is called ``id`` and takes an id or a name.
+    """
+
+    def create(invocation: Invocation) -> Any:
+        shown = resources.create(invocation.data.body)
+        headers = {"ETag": shown.etag, "Location": f"/api/v1/{path}/{shown.view['id']}", "Cache-Control": "no-store"}
+        return shown.view, 201, headers
+
+    def delete(invocation: Invocation) -> Any:
+        resources.delete(invocation.data.path.id, _if_match(invocation))
+        return Envelope(204)
+
+    return {
+        f"list{many}": lambda invocation: resources.all(),
+        f"create{one}": create,
+        f"get{one}": lambda invocation: _tagged(resources.get(invocation.data.path.id)),
+        f"replace{one}": lambda invocation: _tagged(
+            resources.replace(invocation.data.path.id, invocation.data.body, _if_match(invocation))
+        ),
+        f"delete{one}": delete,
+    }
+
+
+def _tagged(shown: Shown) -> Any:
+    return shown.view, 200, {"ETag": shown.etag}
+
+
+def _if_match(invocation: Invocation) -> str | None:
+    value: str | None = invocation.data.httpHeaders["if-match"]
+    return value

@@ -1,0 +1,162 @@
+"""Named things that people make to say who may call what: rulesets, users, issuers and the like. One class, all kinds.
+
+A kind is a subclass in a file of its own: the struct that is stored, how it is read from what a person sent, how it is
+shown, and what of it the gateway gets. Every change is published at once, so that a revocation counts within a second.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
+
+import msgspec
+
+from apimgmt.control.addresses import NAME, new_id
+from apimgmt.control.publish import Publisher
+from apimgmt.control.rows import ResourceRow, now
+from apimgmt.control.store import Store
+from apimgmt.control.transaction import Transaction
+from apimgmt.errors import Problem, StoreConflict
+from apimgmt.model import Struct
+
+Content = TypeVar("Content", bound=Struct)
+
+
+class Shown(NamedTuple):
+    """A resource as an answer shows it, with its entity tag."""
+
+    view: dict[str, Any]
+    etag: str
+
+
+class Resources(Generic[Content]):
+    """All resources of one kind. ``kind`` is its name in the store and in ids, ``noun`` what people call it."""
+
+    kind: ClassVar[str]
+    noun: ClassVar[str]
+    content: type[Content]
+
+    def __init__(self, store: Store, publisher: Publisher) -> None:
+        self._store = store
+        self._publisher = publisher
+
+    # ---- what a kind says of itself ------------------------------------------------------------------------------
+
+    def read(self, body: Mapping[str, Any], before: Content | None, transaction: Transaction) -> Content:
+        """What a person sent (without ``name``), as it is stored; ``before`` is the present state when it is replaced.
+
+        Raises Problem("validation") with the place of what is wrong.
+        """
+        return self.converted(body)
+
+    def view(self, row: ResourceRow) -> dict[str, Any]:
+        """The resource as it is shown: never a secret."""
+        stored = self.stored(row)
+        # defaults too: whoever reads it sees every member
+        members = {field.encode_name: getattr(stored, field.name) for field in msgspec.structs.fields(stored)}
+        plain: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(members))
+        return {"id": row.id, "name": row.name, "created": row.created, **plain}
+
+    # ---- what can be done with all of them -----------------------------------------------------------------------
+
+    def all(self) -> list[dict[str, Any]]:
+        """All of them, by name."""
+        with self._store.reading() as transaction:
+            return [self.view(row) for row in transaction.resources(self.kind)]
+
+    def get(self, reference: str) -> Shown:
+        """One, by id or name."""
+        with self._store.reading() as transaction:
+            row = self.found(transaction, reference)
+        return Shown(self.view(row), row.etag)
+
+    def create(self, body: Mapping[str, Any]) -> Shown:
+        """A new one; ``name`` is unique within its kind."""
+        name = self._name(body)
+
+        def add(transaction: Transaction) -> ResourceRow:
+            if any(row.name == name for row in transaction.resources(self.kind)):
+                raise Problem("conflict", f"there is {self.noun} named {name!r}")
+            content = self.read(_without_name(body), None, transaction)
+            row = ResourceRow(
+                id=new_id(self.kind), kind=self.kind, name=name, content=_text(content), version=1, created=now()
+            )
+            transaction.put_resource(row)
+            return row
+
+        row, _ = self._publisher.publish(add)
+        return Shown(self.view(row), row.etag)
+
+    def replace(self, reference: str, body: Mapping[str, Any], if_match: str | None = None) -> Shown:
+        """The new state of one; everything that the body leaves out has its default again, the name stays."""
+
+        def change(transaction: Transaction) -> ResourceRow:
+            row = self.found(transaction, reference)
+            match(row, if_match)
+            name = self._name(body) if "name" in body else row.name
+            if name != row.name and any(other.name == name for other in transaction.resources(self.kind)):
+                raise Problem("conflict", f"there is {self.noun} named {name!r}")
+            content = self.read(_without_name(body), self.stored(row), transaction)
+            row = msgspec.structs.replace(row, name=name, content=_text(content), version=row.version + 1)
+            transaction.put_resource(row)
+            return row
+
+        row, _ = self._publisher.publish(change)
+        return Shown(self.view(row), row.etag)
+
+    def delete(self, reference: str, if_match: str | None = None) -> None:
+        """Remove one; whatever it allowed is refused from now on."""
+
+        def remove(transaction: Transaction) -> None:
+            row = self.found(transaction, reference)
+            match(row, if_match)
+            transaction.remove_resource(row.id)
+
+        self._publisher.publish(remove)
+
+    # ---- for the kinds -------------------------------------------------------------------------------------------
+
+    def found(self, transaction: Transaction, reference: str) -> ResourceRow:
+        """The row with that id or name; raises Problem("not-found")."""
+        row = transaction.resource(self.kind, reference)
+        if row is None:
+            raise Problem("not-found", f"there is no {self.noun.split(' ', 1)[-1]} {reference[:100]!r}")
+        return row
+
+    def stored(self, row: ResourceRow) -> Content:
+        """The struct of a row."""
+        return msgspec.json.decode(row.content, type=self.content)
+
+    def converted(self, body: Mapping[str, Any]) -> Content:
+        """The body as the struct, read strictly."""
+        try:
+            return msgspec.convert(dict(body), self.content)
+        except msgspec.ValidationError as error:
+            text, _, place = str(error).partition(" - at `$")
+            raise wrong("/" + place.strip("`.").replace(".", "/") if place else "", "type", text) from None
+
+    def _name(self, body: Mapping[str, Any]) -> str:
+        name = body.get("name")
+        if not isinstance(name, str) or not NAME.fullmatch(name):
+            raise wrong("/name", "pattern", "must be 1 to 100 letters, digits, spaces and `_.-`")
+        return name
+
+
+def match(row: ResourceRow, if_match: str | None) -> None:
+    """Raise StoreConflict if the caller read another state than the present one (RFC 9110 section 13.1.1)."""
+    tags = [tag.strip() for tag in ("*" if if_match is None else if_match).split(",")]
+    if "*" not in tags and row.etag not in tags:
+        raise StoreConflict(f"{row.name!r} was changed since it was read; its ETag is now {row.etag}")
+
+
+def wrong(pointer: str, code: str, detail: str) -> Problem:
+    """The refusal of one member of a body."""
+    return Problem("validation", detail, errors=[{"in": "body", "pointer": pointer, "code": code, "detail": detail}])
+
+
+def _without_name(body: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in body.items() if name != "name"}
+
+
+def _text(content: Struct) -> str:
+    return msgspec.json.encode(content).decode()
