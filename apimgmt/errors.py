@@ -43,7 +43,15 @@ CATALOGUE: dict[str, Kind] = {
     "validation": Kind(400, "The request is not valid", "Mend every entry of `errors`; each names its place."),
     "malformed-body": Kind(400, "The body cannot be parsed", "Send a body of the declared media type, in UTF-8."),
     "unauthenticated": Kind(401, "A valid credential is needed", "Send the credential named in WWW-Authenticate."),
+    "credential-missing": Kind(401, "A credential is needed", "Send the credential named in WWW-Authenticate."),
+    "credential-malformed": Kind(401, "The credential cannot be read", "Write it as its scheme says."),
+    "credential-unknown": Kind(
+        401, "The credential is not known", "Check that it is complete and of this environment."
+    ),
+    "credential-expired": Kind(401, "The credential has expired", "Get a new one."),
+    "credential-revoked": Kind(401, "The credential was revoked", "Get a new one."),
     "forbidden": Kind(403, "The credential does not allow this operation", "Ask for a rule that covers it."),
+    "scope-missing": Kind(403, "The token lacks a scope", "Ask for a token with one of the scopes that are named."),
     "protocol-not-allowed": Kind(403, "This protocol is not allowed here", "Use the other of http and https."),
     "not-found": Kind(404, "There is nothing at this path", "Compare the path with the API's document."),
     "method-not-allowed": Kind(405, "The path does not have this method", "Use a method listed in Allow."),
@@ -56,6 +64,7 @@ CATALOGUE: dict[str, Kind] = {
     "unsupported-media-type": Kind(415, "The operation does not take this media type", "Use a listed media type."),
     "document-refused": Kind(422, "The document is not acceptable", "Mend every finding of severity error."),
     "locked": Kind(409, "locked by the specification", "Change method and path in the document and upload it."),
+    "quota-exceeded": Kind(429, "Too many requests", "Wait as long as Retry-After says, then try again."),
     "header-too-large": Kind(431, "The header is too large", "Send fewer or shorter header fields."),
     "internal": Kind(500, "Something went wrong on our side", "Report the id given in `instance`."),
     "process-failed": Kind(500, "The process failed", "Report the id given in `instance`."),
@@ -70,7 +79,8 @@ class Problem(ApimgmtError):
     """An answer to the caller: a row of the catalogue plus what is particular to this request (RFC 9457).
 
     ``errors`` has one entry per violation:
-    ``{"in": "query", "name": "limit", "pointer": "", "code": "type", "detail": ...}``.
+    ``{"in": "query", "name": "limit", "pointer": "", "code": "type", "detail": ...}``. ``reason`` is for the operator
+    alone: it goes to the log under the id of the request, never to the caller.
     """
 
     def __init__(
@@ -82,6 +92,7 @@ class Problem(ApimgmtError):
         errors: Sequence[Mapping[str, Any]] = (),
         headers: Sequence[tuple[str, str]] = (),
         extra: Mapping[str, Any] | None = None,
+        reason: str = "",
     ) -> None:
         super().__init__(detail or CATALOGUE[code].title)
         self.code = code
@@ -91,6 +102,7 @@ class Problem(ApimgmtError):
         self.errors = errors
         self.headers = headers
         self.extra = extra
+        self.reason = reason
 
     def document(self, instance: str = "") -> dict[str, Any]:
         """The problem as the JSON object of RFC 9457."""

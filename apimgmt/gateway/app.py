@@ -96,6 +96,8 @@ class Gateway:
         identity = self._identity()
         if problem.status >= 500 and problem.code != "unavailable":
             log.error("%s %s: %s", identity, problem.code, problem, exc_info=problem.__cause__ or problem)
+        elif problem.reason:
+            log.info("%s %s: %s", identity, problem.code, problem.reason)
         reply = problem_reply(problem, f"urn:apimgmt:request:{identity}", error_format)
         request: Request | None = scope.get(SCOPE_KEY)
         added = request.added or [] if request is not None else []
