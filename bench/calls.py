@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
@@ -19,6 +19,7 @@ from apimgmt.registry import find
 from apimgmt.spec.paths import GREEDY, parse
 
 ATTEMPTS = 20
+TRIES = 5
 BOUNDARY = "bench-boundary"
 MOST_FIELDS = 150
 MEDIA_TYPE = re.compile(r"[^/;,\s]+/[^/;,\s]+(;.*)?")
@@ -50,27 +51,22 @@ class Unsendable(Exception):
 def make(operation: Operation, schemas: Schemas, attempt: int = 0, everything: bool = False) -> Call:
     """A request with what is required (or ``everything``); another ``attempt`` has other values.
 
-    Raises Unsendable if a value of the path cannot stand in one.
+    Raises Unsendable if no value was found that can stand in the path.
     """
     seed = f"{operation.key} {attempt}"
     wanted = [one for one in operation.parameters if one.required]
     if everything:
         wanted += [one for one in operation.parameters if not one.required][:MOST_FIELDS]
     values = _Values(schemas, examples=not attempt)
-    template = parse(operation, schemas)
-    greedy = {segment.names[0] for segment in template.segments if segment.kind == GREEDY}
-    path = operation.path
+    path = _path(operation, values, seed, attempt)
     query: list[str] = []
     headers: Pairs = []
     cookies: list[str] = []
     for parameter in wanted:
-        schema = _written(parameter, attempt)
-        value = values.of(schema, f"{seed} {parameter.name}")
+        if parameter.location == "path":
+            continue
+        value = values.of(parameter.schema, f"{seed} {parameter.name}")
         match parameter.location:
-            case "path":
-                text = _segment(parameter, value, parameter.name in greedy)
-                for suffix in ("", "+", "*"):
-                    path = path.replace(f"{{{parameter.name}{suffix}}}", text)
             case "query":
                 query += _fields(parameter, value)
             case "querystring":
@@ -110,36 +106,64 @@ class _Values:
         self._examples = examples
         self._fitting = Fitting(schemas, "request")
 
-    def of(self, schema: Schema, seed: str) -> Any:
-        """The value of that seed."""
-        value = sample(schema, self.schemas, "request", seed, examples=self._examples)
+    def of(self, schema: Schema, seed: str, stands: Callable[[Any], bool] | None = None) -> Any:
+        """The value of that seed, or the first of a few that ``stands`` where it has to be written."""
+        for further in range(TRIES):
+            value = sample(schema, self.schemas, "request", seed + further * "+", examples=self._examples)
+            if stands is None or stands(value):
+                break
         if not self._fitting.fits(value, schema):
             self.doubts.append(f"{seed}: {json.dumps(value)[:200]}")
         return value
 
 
-def _written(parameter: Parameter, attempt: int) -> Schema:
-    """What can be written: no part of a path is empty, and every other attempt is longer (``a/`` ends no part)."""
-    if parameter.location != "path" or parameter.media_type is not None:
-        return parameter.schema
-    length = 1 + 4 * attempt * (attempt % 2)
-    return {"allOf": [parameter.schema, {"minLength": length, "minItems": 1, "minProperties": 1}]}
-
-
 # ---- parameters ------------------------------------------------------------------------------------------------------
 
 
-def _segment(parameter: Parameter, value: Any, greedy: bool) -> str:
-    """A path parameter: not empty, no slash or backslash inside, no dot segment, since these have another meaning.
+def _path(operation: Operation, values: _Values, seed: str, attempt: int) -> str:
+    """The path of an operation with a value for each of its parameters."""
+    template = parse(operation, values.schemas)
+    greedy = {segment.names[0] for segment in template.segments if segment.kind == GREEDY}
+    path = operation.path
+    for parameter in operation.parameters:
+        if parameter.location == "path":
+            text = _path_text(parameter, values, f"{seed} {parameter.name}", attempt, parameter.name in greedy)
+            for suffix in ("", "+", "*"):
+                path = path.replace(f"{{{parameter.name}{suffix}}}", text)
+    if not _is_plain(path):
+        raise Unsendable(f"path {path[:60]!r}")
+    return path
+
+
+def _path_text(parameter: Parameter, values: _Values, seed: str, attempt: int, greedy: bool) -> str:
+    """What stands for a parameter of a path: every other attempt is longer, since ``a/`` ends no part of a path.
 
     Only one that takes several segments (``greedy``) may have slashes, and they are not encoded.
     """
-    written = _simple(parameter, value, encode=True)
-    if greedy:
-        written = written.replace("%2F", "/").strip("/")
-    if written in ("", ".", "..") or any(bad in written for bad in ("%2F", "%5C", "%0", "%1", "%7F", "//")):
-        raise Unsendable(f"path parameter {parameter.name!r}: {written[:60]!r}")
-    return written
+    schema = parameter.schema
+    if parameter.media_type is None:
+        length = 1 + 4 * attempt * (attempt % 2)
+        schema = {"allOf": [schema, {"minLength": length, "minItems": 1, "minProperties": 1}]}
+
+    def written(value: Any) -> str:
+        text = _simple(parameter, value, encode=True)
+        return text.replace("%2F", "/").lstrip("/") if greedy else text
+
+    text = written(values.of(schema, seed, lambda value: _stands(written(value))))
+    if not _stands(text):
+        raise Unsendable(f"path parameter {parameter.name!r}: {text[:60]!r}")
+    return text
+
+
+def _stands(text: str) -> bool:
+    return bool(text) and _is_plain(f"/{text}")
+
+
+def _is_plain(path: str) -> bool:
+    """Whether a path has no empty or dot segment, no encoded slash or backslash and no control character."""
+    *inner, last = path[1:].split("/")
+    special = ("%2F", "%5C", "%0", "%1", "%7F")
+    return "" not in inner and not {".", ".."} & {*inner, last} and not any(bad in path for bad in special)
 
 
 def _simple(parameter: Parameter, value: Any, encode: bool) -> str:

@@ -38,6 +38,7 @@ from bench.table import aligned
 SUFFIXES = (".json", ".yaml", ".yml")
 SHOWN = 200
 WORST = 20
+DOCUMENTS_PER_PROCESS = 50
 GOOD = ("2xx", "3xx", "declared")
 
 
@@ -77,9 +78,13 @@ def _is_document(path: Path) -> bool:
 
 
 def survey(paths: Sequence[Path], jobs: int = 1) -> Iterator[Outcome]:
-    """The outcome of every document, in the order of ``paths``."""
-    with ProcessPoolExecutor(jobs, max_tasks_per_child=50) as pool:
-        yield from pool.map(call_all, paths)
+    """The outcome of every document, in the order of ``paths``; new processes now and then, since they only grow.
+
+    ``max_tasks_per_child`` would do that too, but the pool of CPython 3.11 waits for ever when its only process ends.
+    """
+    for start in range(0, len(paths), DOCUMENTS_PER_PROCESS * jobs):
+        with ProcessPoolExecutor(jobs) as pool:
+            yield from pool.map(call_all, paths[start : start + DOCUMENTS_PER_PROCESS * jobs])
 
 
 def call_all(path: Path, settings: Settings | None = None) -> Outcome:

@@ -48,7 +48,8 @@ def needs_slash(pattern: str) -> bool:
     """Whether it is plain that no text without a slash matches: one stands outside all that is optional."""
     if "/" not in pattern or len(pattern) > _SLASH_MOST:
         return False
-    text = re.sub(r"\[[^\]]*\]", "", re.sub(r"\\[^/]", "", pattern).replace("\\", ""))
+    # what is not a slash for certain stays as one character, for the quantifier behind it
+    text = re.sub(r"\[[^\]]*\]", "x", re.sub(r"\\[^/]", "x", pattern).replace("\\", ""))
     before = ""
     while before != text:
         before, text = text, _group.sub(_opened, text)

@@ -96,3 +96,11 @@ def test_what_cannot_be_sent() -> None:
     with pytest.raises(Unsendable):
         call(parameter("path", {"const": "a/b"}, "simple"), path="/{color}")
     assert call(parameter("query", {"allOf": [{"type": "string"}, {"type": "integer"}]}, "form")).doubts
+
+
+@pytest.mark.parametrize(
+    ("pattern", "path"), [("^arn/[a-z]*$", "/arn/"), ("^/arn$", "/arn"), ("^(a/b|c)$", "/c"), ("^arn/[.]*$", "/arn/")]
+)
+def test_values_of_a_path_that_may_have_slashes(pattern: str, path: str) -> None:
+    """Several segments where a slash has to be, the last of them perhaps empty; else a value without a slash."""
+    assert call(parameter("path", {"type": "string", "pattern": pattern}, "simple"), path="/{color}").path == path

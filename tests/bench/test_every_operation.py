@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from bench.every_operation import Failure, call_all, documents, lines
+from bench.every_operation import DOCUMENTS_PER_PROCESS, Failure, call_all, documents, lines, survey
 
 CORPUS = Path(__file__).parents[2] / "../shared/corpus/documents"
 
@@ -55,6 +55,15 @@ def test_what_does_not_answer_is_counted(tmp_path: Path) -> None:
     assert "ambiguous-path" in text
     assert "1 failures" in text
     assert "get /x/{p}: no value" in text
+
+
+def test_every_document_has_its_turn(tmp_path: Path) -> None:
+    """Also where one process after the other takes a share of them, and in order."""
+    for number in range(DOCUMENTS_PER_PROCESS + 1):
+        (tmp_path / f"{number:03}.json").write_text(document({"": None}))
+    outcomes = list(survey(documents(tmp_path), jobs=1))
+    assert [Path(outcome.document).stem for outcome in outcomes] == [f"{number:03}" for number in range(len(outcomes))]
+    assert len(outcomes) == DOCUMENTS_PER_PROCESS + 1
 
 
 def test_an_operation_that_another_one_hides_is_found_out(tmp_path: Path) -> None:

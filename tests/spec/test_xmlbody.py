@@ -77,6 +77,28 @@ def test_values(schema: Any, text: str, value: Any) -> None:
     assert read(schema, text) == value
 
 
+LISTS = {
+    **properties(free=INTEGERS, needed=INTEGERS, wrapped=named(INTEGERS, wrapped=True)),
+    "required": ["needed", "wrapped"],
+}
+
+
+@pytest.mark.parametrize(
+    ("schema", "text", "value"),
+    [
+        (LISTS, "<p/>", {"needed": []}),
+        (LISTS, "<p><needed>1</needed></p>", {"needed": [1]}),
+        (LISTS, "<p><wrapped/></p>", {"needed": [], "wrapped": []}),
+        (LISTS, "<p>text</p>", "text"),
+        ({"allOf": [properties(l=INTEGERS), {"required": ["l"]}]}, "<p/>", {"l": []}),
+        ({"oneOf": [{**properties(l=INTEGERS), "required": ["l"]}, properties()]}, "<p/>", {}),
+    ],
+)
+def test_a_required_list_of_no_elements_is_empty(schema: Any, text: str, value: Any) -> None:
+    """Without a wrapper nothing can be written for it; a text that has no place is still there to be refused."""
+    assert read(schema, text) == value
+
+
 def test_nil_is_null() -> None:
     """`xsi:nil` gives null, whatever the prefix is called."""
     text = '<p xmlns:i="http://www.w3.org/2001/XMLSchema-instance"><id i:nil="true"/></p>'

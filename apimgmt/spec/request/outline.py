@@ -107,6 +107,11 @@ def properties(schema: Schema, schemas: Schemas) -> dict[str, Schema]:
     return {name: _any_of(declared) for name, declared in found.items()}
 
 
+def required(schema: Schema, schemas: Schemas) -> frozenset[str]:
+    """The properties that every value must have, whichever branch it takes."""
+    return frozenset(name for part in parts(schema, schemas) for name in part.get("required", ()))
+
+
 def additional(schema: Schema, schemas: Schemas) -> Schema | None:
     """The schema of undeclared properties; None if the document does not mention them."""
     for part in _everywhere(schema, schemas):

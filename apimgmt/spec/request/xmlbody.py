@@ -6,6 +6,7 @@
 
 No document type, so no entities and no expansion; no external anything; bounded depth and size; UTF-8 only.
 Elements and attributes that the schema does not name are kept as texts (or objects), for the validator to judge.
+An empty list without a wrapper cannot be written, so a required one that is not there is empty.
 """
 
 from __future__ import annotations
@@ -50,6 +51,7 @@ class _Rule(NamedTuple):
     is_text: bool
     scalar: Text
     members: tuple[_Member, ...]
+    required_lists: tuple[str, ...]
     items: Schema
 
 
@@ -163,14 +165,21 @@ class _Reader:
         if rule.is_array:
             return [self.value(child, rule.items) for child in element.children]
         if rule.is_object:
-            value = self._object(element, rule)
-            # A text where an object is expected is not thrown away: the validator says that it is wrong.
-            return value or element.text.strip() or value
+            return self._object(element, rule)
         if element.children or (element.attributes and not rule.is_text):
             return _generic(element)
         return rule.scalar(element.text if rule.is_text else element.text.strip())
 
-    def _object(self, element: Element, rule: _Rule) -> dict[str, Any]:
+    def _object(self, element: Element, rule: _Rule) -> Any:
+        result = self._members(element, rule)
+        if not result and element.text.strip():
+            # A text where an object is expected is not thrown away: the validator says that it is wrong.
+            return element.text.strip()
+        for key in rule.required_lists:
+            result.setdefault(key, [])
+        return result
+
+    def _members(self, element: Element, rule: _Rule) -> dict[str, Any]:
         result: dict[str, Any] = {}
         taken: set[int] = set()
         attributes = dict(element.attributes)
@@ -202,12 +211,14 @@ class _Reader:
         schemas = self._schemas
         kinds = outline.kinds(schema, schemas)
         members = tuple(self._member(key, part) for key, part in outline.properties(schema, schemas).items())
+        required = outline.required(schema, schemas)
         return _Rule(
             is_array="array" in kinds,
             is_object="object" in kinds or (not kinds and bool(members)),
             is_text="string" in kinds,
             scalar=self._caster.scalar(schema),
             members=members,
+            required_lists=tuple(one.key for one in members if one.place == "list" and one.key in required),
             items=outline.items(schema, schemas),
         )
 

@@ -161,4 +161,13 @@ def _is_base64url(text: str) -> bool:
     return not set(text) & set("+/")
 
 
-_FORMATS = {"byte": _is_base64, "base64url": _is_base64url}
+def _is_time(text: str) -> bool:
+    """A time of day with an offset (RFC 3339 full-time, which JSON Schema means) or without (partial-time).
+
+    Documents mean both: Microsoft Graph and .NET write ``08:00:00``, with a pattern that no offset fits.
+    """
+    return _FULL_TIME.is_valid(text) or _FULL_TIME.is_valid(f"{text}Z")
+
+
+_FULL_TIME = jsonschema_rs.Draft202012Validator({"format": "time"}, validate_formats=True)
+_FORMATS = {"byte": _is_base64, "base64url": _is_base64url, "time": _is_time}

@@ -32,7 +32,7 @@ _NOUNS = {
 _FORMATS = {
     "date": "a date such as 2024-12-31",
     "date-time": "a date and time such as 2024-12-31T23:59:59Z",
-    "time": "a time such as 23:59:59Z",
+    "time": "a time such as 23:59:59 or 23:59:59Z",
     "duration": "a duration such as P1DT12H",
     "uuid": "a UUID",
     "email": "an email address",
