@@ -113,7 +113,8 @@ class Segment(NamedTuple):
     """One segment of a template: ``text`` is the canonical literal, or the regular expression of anything else.
 
     Of several mixed segments that with the least ``rank`` is the most specific: it begins with the longest literal, or
-    has the most literal characters. ``sample`` is a text that a mixed segment matches.
+    has the most literal characters. ``sample`` is a text that a mixed segment matches. A greedy parameter may have
+    literals beside it too (``{arn}#tags``): ``around`` are those before and after it.
     """
 
     kind: int
@@ -121,6 +122,7 @@ class Segment(NamedTuple):
     names: tuple[str, ...] = ()
     rank: tuple[int, ...] = ()
     sample: str = ""
+    around: tuple[str, str] = ("", "")
 
 
 class Template(NamedTuple):
@@ -249,6 +251,10 @@ def _parse_segment(text: str, kinds: Mapping[str, int], choices: Mapping[str, tu
         kind = GREEDY if kind == STRING and fields[0].endswith(_MORE) else kind
         return Segment(kind, _PATTERNS[kind], names)
     literals = [_text(_escape(literal)) for literal in _FIELD.sub("{}", text).split("{}")]
+    if len(names) == 1 and kinds.get(names[0]) == GREEDY:
+        before, after = literals
+        pattern = re.escape(before) + _PATTERNS[GREEDY] + re.escape(after)
+        return Segment(GREEDY, pattern, names, sample=before + _SAMPLES[GREEDY] + after, around=(before, after))
     pattern, sample = re.escape(literals[0]), literals[0]
     for name, literal in zip(names, literals[1:], strict=True):
         part, example = _part(kinds.get(name, STRING), choices.get(name, ()))
@@ -289,7 +295,7 @@ class Node:
     def __init__(self) -> None:
         self.literals: dict[str, Node] = {}
         self.typed: list[Child] = []
-        self.greedy: Node | None = None
+        self.greedy: list[Greedy] = []
         self.leaf: dict[str, Any] = {}
 
     def child(self, segment: Segment) -> Node:
@@ -297,8 +303,7 @@ class Node:
         if segment.kind == LITERAL:
             return self.literals.setdefault(segment.text, Node())
         if segment.kind == GREEDY:
-            self.greedy = self.greedy or Node()
-            return self.greedy
+            return self._greedy_child(*segment.around)
         for kind, text, _, node, _ in self.typed:
             if (kind, text) == (segment.kind, segment.text):
                 return node
@@ -309,6 +314,15 @@ class Node:
         self.typed.sort(key=lambda item: (item[0], item[4]))
         return entry[3]
 
+    def _greedy_child(self, before: str, after: str) -> Node:
+        for other_before, other_after, node in self.greedy:
+            if (before, after) == (other_before, other_after):
+                return node
+        made = Node()
+        self.greedy.append((before, after, made))
+        self.greedy.sort(key=lambda item: (-len(item[0]), -len(item[1])))
+        return made
+
 
 def _compile(segment: Segment) -> Any:
     """RE2 for what a document made up: its time is linear in the path, whatever the template (T6)."""
@@ -317,6 +331,9 @@ def _compile(segment: Segment) -> Any:
 
 # kind, text, what matches a segment (None: anything that is not empty), the node below, and the rank
 Child = tuple[int, str, Any, Node, tuple[int, ...]]
+
+# the literals before and after a parameter that takes several segments, and the node below
+Greedy = tuple[str, str, Node]
 
 
 class Tree:
@@ -356,7 +373,7 @@ def _find(node: Node, segments: list[str], index: int, count: int, method: str, 
         text = segments[index]
         below = node.literals.get(text)
         typed = node.typed
-        if node.greedy is not None or (typed and (below is not None or len(typed) > 1)):
+        if node.greedy or (typed and (below is not None or len(typed) > 1)):
             return _choose(node, segments, index, count, method, texts)
         # one way on at the most: nothing to come back to
         if typed:
@@ -400,21 +417,29 @@ def _choose(node: Node, segments: list[str], index: int, count: int, method: str
             if value is not None:
                 return value
         del texts[mark:]
-    if node.greedy is not None and text:
-        return _find_greedy(node.greedy, segments, index, count, method, texts)
+    for before, after, below in node.greedy:
+        for end, part in _greedy_parts(before, after, segments, index):
+            texts.append(part)
+            value = _find(below, segments, end, count, method, texts)
+            if value is not None:
+                return value
+            del texts[mark:]
     return None
 
 
-def _find_greedy(node: Node, segments: list[str], index: int, count: int, method: str, texts: list[str]) -> Any:
-    """A greedy parameter takes as much as leaves the rest of its template a match; one that has a rest comes first."""
-    mark = len(texts)
-    for end in (*range(count - 1, index, -1), count):
-        texts.append("/".join(segments[index:end]))
-        value = _find(node, segments, end, count, method, texts)
-        if value is not None:
-            return value
-        del texts[mark:]
-    return None
+def _greedy_parts(before: str, after: str, segments: Sequence[str], index: int) -> Iterator[tuple[int, str]]:
+    """Where a greedy parameter can end, and its text: as much as leaves the rest of its template a match.
+
+    One that has a rest comes first.
+    """
+    if not segments[index] or not segments[index].startswith(before):
+        return
+    for end in (*range(len(segments) - 1, index, -1), len(segments)):
+        if segments[end - 1].endswith(after):
+            text = "/".join(segments[index:end])
+            part = text[len(before) : len(text) - len(after)]
+            if part:
+                yield end, part
 
 
 def _leaves(node: Node, segments: Sequence[str], index: int) -> Iterator[dict[str, Any]]:
@@ -429,9 +454,9 @@ def _leaves(node: Node, segments: Sequence[str], index: int) -> Iterator[dict[st
         for _, _, pattern, below, _ in node.typed:
             if pattern is None or pattern.fullmatch(text):
                 yield from _leaves(below, segments, index + 1)
-        if node.greedy is not None:
-            for end in (*range(len(segments) - 1, index, -1), len(segments)):
-                yield from _leaves(node.greedy, segments, end)
+        for before, after, node_below in node.greedy:
+            for end, _ in _greedy_parts(before, after, segments, index):
+                yield from _leaves(node_below, segments, end)
 
 
 # ---- collisions ------------------------------------------------------------------------------------------------------

@@ -78,6 +78,7 @@ CANDIDATES: dict[str, bytes] = {
     "a path of 2,000 segments": request("GET", "/cost" + "/a" * 2000),
     "a path of many choices": request("GET", "/cost/choice" + "/a" * 12 + "/none"),
     "a greedy path": request("GET", "/cost/greedy" + "/a" * 1900 + "/b"),
+    "a greedy path beside a text": request("GET", "/cost/tagged" + "/a" * 1900 + "/b"),
     "a mixed segment": request("GET", f"/cost/mixed/{'a.' * 1900}"),
     "escapes in the path": request("GET", f"/cost/{'%C3%A9' * 600}"),
     "deep JSON, not authenticated": post("/locked", "[" * BODY),
@@ -196,6 +197,9 @@ def document() -> dict[str, Any]:
         names = "".join(f"/{'a' if choice >> depth & 1 else f'{{p{depth}}}'}" for depth in range(6)) * 1
         paths[f"/choice{names}/a/a/a/a/a/a/end{choice}"] = {"get": {"parameters": _path(names), **ok}}
     paths["/greedy/{rest+}/end"] = {"get": {"parameters": _path("{rest+}"), **ok}}
+    tag = {"name": "tag", "in": "path", "required": True, "schema": {"type": "string", "pattern": "^a/.*$"}}
+    for text in ("{tag}", "{tag}.a", "{tag}a", "a{tag}", "a{tag}a"):
+        paths[f"/tagged/{text}/end"] = {"get": {"parameters": [tag], **ok}}
     paths["/mixed/{a}.{b}.{c}.{d}"] = {"get": {"parameters": _path("{a}{b}{c}{d}"), **ok}}
     schemes = {"key": {"type": "apiKey", "in": "header", "name": "X-API-Key"}}
     components = {"schemas": {"Tree": tree}, "securitySchemes": schemes}

@@ -15,6 +15,7 @@ from apimgmt.spec.paths import (
     GREEDY,
     INTEGER,
     LITERAL,
+    MIXED,
     NUMBER,
     STRING,
     UUID,
@@ -299,6 +300,24 @@ def test_a_parameter_that_must_have_a_slash_takes_several_segments() -> None:
     assert [segment.kind for segment in listed.segments] == [LITERAL, GREEDY]
     explicit = parse(operation("/{first}/{path+}", first={"type": "string", "format": "path"}), {})
     assert [segment.kind for segment in explicit.segments] == [STRING, GREEDY]
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(["/tags/{arn}", "/tags/{arn}#keys", "/tags/to-{arn}"])))
+def test_several_segments_beside_a_literal(order: tuple[str, ...]) -> None:
+    """``{arn}#keys`` with a slash in ``arn``: the text round it is looked for, and comes before the plain one."""
+    arn: Schema = {"type": "string", "pattern": "^[a-z]+/[a-z]+$"}
+    made = Tree()
+    for path in order:
+        template = parse(operation(path, arn=arn), {})
+        assert template.segments[1].kind == GREEDY
+        made.add(template, "GET", path)
+        assert made.find(template.witness(), "GET") is not None
+    assert made.find("/tags/a/b", "GET") == ("/tags/{arn}", ["a/b"])
+    assert made.find("/tags/a/b%23keys", "GET") == ("/tags/{arn}#keys", ["a/b"])
+    assert made.find("/tags/to-a/b", "GET") == ("/tags/to-{arn}", ["a/b"])
+    assert [leaf["GET"] for leaf in made.leaves("/tags/a/b%23keys")] == ["/tags/{arn}#keys", "/tags/{arn}"]
+    two = parse(operation("/x/{arn}.{type}", arn=arn), {})
+    assert [segment.kind for segment in two.segments] == [LITERAL, MIXED]
 
 
 def test_a_greedy_place_belongs_to_the_parameter_of_its_bare_name() -> None:
