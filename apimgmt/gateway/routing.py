@@ -14,7 +14,8 @@ from connexion.middleware.routing import RoutingAPI, RoutingMiddleware, RoutingO
 
 from apimgmt.errors import Problem, SnapshotRefused
 from apimgmt.request import NOWHERE, SCOPE_KEY, Request, Target
-from apimgmt.spec.paths import Template, Tree
+from apimgmt.spec.paths import Template
+from apimgmt.spec.tree import Tree
 
 
 class Route(RoutingOperation):  # type: ignore[misc]

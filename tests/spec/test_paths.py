@@ -1,4 +1,4 @@
-"""Canonical paths, typed templates and collisions (apimgmt/spec/paths.py)."""
+"""Canonical paths, typed templates, their tree and collisions (apimgmt/spec: paths.py, tree.py, lint/collisions.py)."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from apimgmt.errors import Problem
 from apimgmt.model import Operation, Parameter, Schema
+from apimgmt.spec.lint.collisions import collisions
 from apimgmt.spec.paths import (
     BOOLEAN,
     GREEDY,
@@ -20,12 +21,11 @@ from apimgmt.spec.paths import (
     STRING,
     UUID,
     PathInvalid,
-    Tree,
     canonical,
-    collisions,
     parse,
     parse_path,
 )
+from apimgmt.spec.tree import Tree
 
 KINDS = {"i": INTEGER, "b": BOOLEAN, "n": NUMBER, "u": UUID, "s": STRING}
 

@@ -14,8 +14,8 @@ from apimgmt.settings import Settings
 from apimgmt.spec.document import Document, Severity
 from apimgmt.spec.grammar import walk
 from apimgmt.spec.lint import access, cost, examples, structure
+from apimgmt.spec.lint.collisions import collisions
 from apimgmt.spec.lint.rules import Rules
-from apimgmt.spec.paths import collisions
 from apimgmt.spec.shape import mapping
 
 Found = tuple[Severity, str, str, str]
