@@ -22,7 +22,7 @@ ATTEMPTS = 20
 TRIES = 5
 BOUNDARY = "bench-boundary"
 MOST_FIELDS = 150
-MEDIA_TYPE = re.compile(r"[^/;,\s]+/[^/;,\s]+(;.*)?")
+MEDIA_TYPE = re.compile(r"[^/;,\s]+/[^/;,\s]+(;[^;=]+=[^;]+)*")
 SEPARATORS = {"spaceDelimited": "%20", "tabDelimited": "%09", "pipeDelimited": "%7C"}
 CONCRETE = {"*/*": "application/json", "application/*": "application/json", "text/*": "text/plain"}
 

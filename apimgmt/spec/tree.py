@@ -141,29 +141,28 @@ def _choose(node: Node, segments: list[str], index: int, count: int, method: str
             if value is not None:
                 return value
         del texts[mark:]
-    for before, after, below in node.greedy:
-        for end, part in _greedy_parts(before, after, segments, index):
-            texts.append(part)
-            value = _find(below, segments, end, count, method, texts)
-            if value is not None:
-                return value
-            del texts[mark:]
+    for below, part, end in _greedy_parts(node, segments, index):
+        texts.append(part)
+        value = _find(below, segments, end, count, method, texts)
+        if value is not None:
+            return value
+        del texts[mark:]
     return None
 
 
-def _greedy_parts(before: str, after: str, segments: Sequence[str], index: int) -> Iterator[tuple[int, str]]:
-    """Where a greedy parameter can end, and its text: as much as leaves the rest of its template a match.
+def _greedy_parts(node: Node, segments: Sequence[str], index: int) -> Iterator[tuple[Node, str, int]]:
+    """What the greedy parameters of a node can be: the node below, the text, and where it ends.
 
-    One that has a rest comes first.
+    A parameter takes as much as leaves the rest of its template a match; one that has a rest comes first.
     """
-    if not segments[index] or not segments[index].startswith(before):
-        return
-    for end in (*range(len(segments) - 1, index, -1), len(segments)):
-        if segments[end - 1].endswith(after):
-            text = "/".join(segments[index:end])
-            part = text[len(before) : len(text) - len(after)]
-            if part:
-                yield end, part
+    children = [child for child in node.greedy if segments[index] and segments[index].startswith(child[0])]
+    for end in (*range(len(segments) - 1, index, -1), len(segments)) if children else ():
+        for before, after, below in children:
+            if segments[end - 1].endswith(after):
+                text = "/".join(segments[index:end])
+                part = text[len(before) : len(text) - len(after)]
+                if part:
+                    yield below, part, end
 
 
 def _leaves(node: Node, segments: Sequence[str], index: int) -> Iterator[dict[str, Any]]:
@@ -178,6 +177,5 @@ def _leaves(node: Node, segments: Sequence[str], index: int) -> Iterator[dict[st
         for _, _, pattern, below, _ in node.typed:
             if pattern is None or pattern.fullmatch(text):
                 yield from _leaves(below, segments, index + 1)
-        for before, after, node_below in node.greedy:
-            for end, _ in _greedy_parts(before, after, segments, index):
-                yield from _leaves(node_below, segments, end)
+        for below, _, end in _greedy_parts(node, segments, index):
+            yield from _leaves(below, segments, end)

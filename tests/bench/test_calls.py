@@ -82,9 +82,10 @@ def test_only_what_is_required_or_everything() -> None:
 def test_bodies_by_media_type() -> None:
     """JSON, forms with their encodings, multipart; a name that is no media type is sent as JSON."""
     value = MediaType(schema={"const": {"a": [1, 2], "b": {"c": "d"}}}, encoding={"a": Encoding(explode=False)})
-    names = ("", "a/json", "multipart/form-data")
+    names = ("", "a/json", "multipart/form-data", "text/plain; utf-8")
     sent = {name: call(body=Body(required=True, content={name: value})) for name in names}
     assert sent[""].headers == [("Content-Type", "application/json")]
+    assert sent["text/plain; utf-8"].headers == [("Content-Type", "application/json")]
     assert sent["a/json"].body == b'{"a": [1, 2], "b": {"c": "d"}}'
     assert sent["multipart/form-data"].body.count(BOUNDARY.encode()) == 4
     form = call(body=Body(required=True, content={"application/x-www-form-urlencoded": value}))

@@ -316,6 +316,8 @@ def test_several_segments_beside_a_literal(order: tuple[str, ...]) -> None:
     assert made.find("/tags/a/b%23keys", "GET") == ("/tags/{arn}#keys", ["a/b"])
     assert made.find("/tags/to-a/b", "GET") == ("/tags/to-{arn}", ["a/b"])
     assert [leaf["GET"] for leaf in made.leaves("/tags/a/b%23keys")] == ["/tags/{arn}#keys", "/tags/{arn}"]
+    made.add(parse(operation("/tags/{arn}/of/{id}#keys", arn=arn), {}), "GET", "rest")
+    assert made.find("/tags/a/b/of/c%23keys", "GET") == ("rest", ["a/b", "c"])
     two = parse(operation("/x/{arn}.{type}", arn=arn), {})
     assert [segment.kind for segment in two.segments] == [LITERAL, MIXED]
 
