@@ -25,11 +25,20 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     gateway_port: Annotated[int, Meta(description="Port of the gateway.", ge=0, le=65535)] = 8080
     admin_host: Annotated[str, Meta(description="Address on which the admin API listens.")] = "127.0.0.1"
     admin_port: Annotated[int, Meta(description="Port of the admin API.", ge=0, le=65535)] = 8081
+    gateway_tls_host: Annotated[str, Meta(description="Address on which the gateway listens for HTTPS; empty means gateway_host.")] = ""
+    gateway_tls_port: Annotated[int, Meta(description="Port of the gateway for HTTPS, used if there is a tls_certificate.", ge=0, le=65535)] = 8443
+    tls_certificate: Annotated[str, Meta(description="PEM file with the gateway's certificate and its chain; empty means no HTTPS.")] = ""
+    tls_key: Annotated[str, Meta(description="PEM file with the key of the certificate; empty means it is in the same file.")] = ""
+    tls_minimum: Annotated[str, Meta(description="Lowest version of TLS: 1.2 or 1.3.", pattern=r"^1\.[23]$")] = "1.2"
+    client_certificate_header: Annotated[str, Meta(description="Field in which trusted_proxies pass on client certificates: client-cert (RFC 9440), x-forwarded-client-cert (Envoy), or the name of one that holds URL-encoded PEM (nginx); empty means none.", pattern=r"^[A-Za-z0-9-]*$")] = ""
+    stale_revocations: Annotated[str, Meta(description="Client certificates whose revocation list is out of date: refuse or accept.", pattern="^(refuse|accept)$")] = "refuse"
     workers: Annotated[int, Meta(description="Number of gateway worker processes.", ge=1, le=256)] = 2
     database_url: Annotated[str, Meta(description="SQLAlchemy URL of the store; empty means SQLite in the data folder.")] = ""
     admin_token: Annotated[str, Meta(description="Bearer token of the admin API; empty means generated at first start.")] = ""
+    secret_keys: Annotated[str, Meta(description="Keys that encrypt stored secrets, the newest first; empty means generated in the data folder.")] = ""
     handlers: Annotated[str, Meta(description="Python files or modules with process functions, separated by commas.")] = ""
     trusted_proxies: Annotated[str, Meta(description="Addresses and networks of proxies that are believed, separated by commas.")] = ""
+    authorization_url: Annotated[str, Meta(description="Where the gateway reaches the authorization server; empty means the admin API of this machine.")] = ""
     public_url: Annotated[str, Meta(description="Where callers reach the gateway; empty means its own address.")] = ""
 
     path_collisions: Annotated[str, Meta(description="String parameter beside a literal: warn or refuse.", pattern="^(warn|refuse)$")] = "warn"

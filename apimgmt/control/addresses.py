@@ -12,7 +12,7 @@ from apimgmt.model import Operation
 from apimgmt.spec import paths
 
 NAME = re.compile(r"\w(?:[\w .-]{0,98}[\w.-])?")
-RESERVED = ("/.well-known/apimgmt", "/livez", "/readyz")
+RESERVED = ("/.well-known/apimgmt", "/.well-known/oauth-authorization-server", "/livez", "/oauth2", "/readyz")
 LONGEST_BASE = 1_000
 
 

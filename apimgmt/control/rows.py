@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Literal
 
 import msgspec
 
@@ -82,6 +83,23 @@ class ResourceRow(msgspec.Struct, frozen=True, kw_only=True):
     def etag(self) -> str:
         """The entity tag of this state (RFC 9110 section 8.8.3)."""
         return f'"{self.id}.{self.version}"'
+
+
+class GrantRow(msgspec.Struct, frozen=True, kw_only=True):
+    """What our authorization server gave out: a code, a refresh token or an access token.
+
+    ``digest`` is the SHA-256 of a code or refresh token, and the ``jti`` of an access token. All that one consent led
+    to is one ``family``; ``end`` says that a family is no more. ``expires`` and ``ended`` are Unix times; a grant ends
+    when it is used up or revoked.
+    """
+
+    digest: str
+    kind: Literal["code", "refresh", "access", "end"]
+    family: str
+    client: str
+    content: str
+    expires: float
+    ended: float | None = None
 
 
 class SnapshotRow(msgspec.Struct, frozen=True, kw_only=True):

@@ -9,6 +9,7 @@ from __future__ import annotations
 from sqlalchemy import (
     Boolean,
     Column,
+    Float,
     ForeignKey,
     Index,
     Integer,
@@ -97,6 +98,20 @@ resources = Table(
     Column("version", Integer, nullable=False),
     Column("created", String(40), nullable=False),
     Index("resources_name", "kind", "name", unique=True),
+)
+
+grants = Table(
+    "grants",
+    metadata,
+    Column("digest", String(64), primary_key=True),
+    Column("kind", String(10), nullable=False),
+    Column("family", String(40), nullable=False),
+    Column("client", String(100), nullable=False),
+    Column("content", Text, nullable=False),
+    Column("expires", Float, nullable=False),
+    Column("ended", Float),
+    Index("grants_family", "family"),
+    Index("grants_expires", "expires"),
 )
 
 snapshots = Table(

@@ -7,8 +7,8 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection, Row, delete, func, insert, or_, select, update
 
-from apimgmt.control.rows import ApiRow, KeyRow, ResourceRow, RevisionRow, SnapshotRow
-from apimgmt.control.tables import apis, bindings, keys, resources, revisions, snapshots, triggers
+from apimgmt.control.rows import ApiRow, GrantRow, KeyRow, ResourceRow, RevisionRow, SnapshotRow
+from apimgmt.control.tables import apis, bindings, grants, keys, resources, revisions, snapshots, triggers
 from apimgmt.model import ApiEntry, Binding, Finding, KeyEntry, Rule, Trigger
 
 REVISION_COLUMNS = [column for column in revisions.columns if column.name != "content"]
@@ -183,6 +183,33 @@ class Transaction:
     def remove_resource(self, identity: str) -> None:
         """Forget a resource, by its id."""
         self._connection.execute(delete(resources).where(resources.c.id == identity))
+
+    # ---- grants --------------------------------------------------------------------------------------------------
+
+    def add_grant(self, row: GrantRow, now: float) -> None:
+        """Keep a grant, and forget those that expired before ``now``."""
+        self._connection.execute(delete(grants).where(grants.c.expires < now))
+        self._connection.execute(insert(grants).values(**msgspec.structs.asdict(row)))
+
+    def grant(self, digest: str) -> GrantRow | None:
+        """The grant with that digest, ended or not."""
+        row = self._connection.execute(select(grants).where(grants.c.digest == digest)).one_or_none()
+        return GrantRow(**row._mapping) if row else None
+
+    def end_grant(self, digest: str, now: float) -> bool:
+        """Use it up; False if that was done before. Two can try at once, one succeeds."""
+        unused = (grants.c.digest == digest) & grants.c.ended.is_(None)
+        return self._connection.execute(update(grants).where(unused).values(ended=now)).rowcount == 1
+
+    def end_family(self, family: str, now: float) -> None:
+        """End everything that one consent led to."""
+        living = (grants.c.family == family) & grants.c.ended.is_(None)
+        self._connection.execute(update(grants).where(living).values(ended=now))
+
+    def ended_access(self, now: float) -> dict[str, float]:
+        """The access tokens that were revoked before they expire: ``jti`` -> Unix time at which they do."""
+        ended = (grants.c.kind == "access") & grants.c.ended.is_not(None) & (grants.c.expires > now)
+        return {row.digest: row.expires for row in self._connection.execute(select(grants).where(ended))}
 
     # ---- snapshots -----------------------------------------------------------------------------------------------
 

@@ -16,6 +16,7 @@ from typing import Any, Literal
 from apimgmt.errors import CATALOGUE, Disconnected, Problem, SnapshotRefused
 from apimgmt.gateway.messages.responder import problem_reply
 from apimgmt.gateway.pages import Page, make_page
+from apimgmt.gateway.relay import mounts
 from apimgmt.gateway.runtime import Runtime, build
 from apimgmt.gateway.scope import header_map
 from apimgmt.model import WorkerReport
@@ -142,6 +143,7 @@ class Worker(Gateway):
         super().__init__()
         self._settings = settings
         self._archive = archive
+        self._mounts = mounts(settings)
         self._mark: tuple[int, int] = (-1, -1)
         self._rejected = ("", "")
         self._reported = 0.0
@@ -199,7 +201,15 @@ class Worker(Gateway):
         archive = self._archive
         snapshot = archive.load_snapshot(digest)
         with _uncollected():
-            return build(snapshot, archive.load_api, archive.load_document, self._settings, self.runtime, digest)
+            return build(
+                snapshot,
+                archive.load_api,
+                archive.load_document,
+                self._settings,
+                self.runtime,
+                digest,
+                self._mounts,
+            )
 
     def _settle(self, before: Runtime | None, now: Runtime) -> None:
         """Keep the new runtime out of every later collection, and collect what was swapped out once it is much.

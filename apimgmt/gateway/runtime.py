@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 
 from apimgmt.auth.access import Access
 from apimgmt.errors import SnapshotRefused
@@ -19,7 +20,14 @@ class Runtime:
     __slots__ = ("_bases", "access", "deadlines", "digest", "number", "shared", "stacks")
 
     def __init__(
-        self, number: int, digest: str, stacks: dict[str, Stack], access: Access, deadlines: Deadlines, shared: Shared
+        self,
+        number: int,
+        digest: str,
+        stacks: dict[str, Stack],
+        access: Access,
+        deadlines: Deadlines,
+        shared: Shared,
+        mounts: Mapping[str, Stack],
     ) -> None:
         self.number = number
         self.digest = digest
@@ -28,7 +36,7 @@ class Runtime:
         self.shared = shared
         self.stacks = stacks
         self._bases = Base()
-        for base_path, stack in stacks.items():
+        for base_path, stack in {**stacks, **mounts}.items():
             self._bases.add(base_path.split("/")[1:], stack)
 
     def locate(self, segments: list[str]) -> tuple[Stack | None, int]:
@@ -71,8 +79,12 @@ def build(
     settings: Settings,
     previous: Runtime | None = None,
     digest: str = "",
+    mounts: Mapping[str, Stack] = MappingProxyType({}),
 ) -> Runtime:
-    """The runtime of a snapshot; raises SnapshotRefused, and then nothing that serves has changed."""
+    """The runtime of a snapshot; raises SnapshotRefused, and then nothing that serves has changed.
+
+    ``mounts`` are what the platform itself has, by base path.
+    """
     deadlines = previous.deadlines if previous is not None else Deadlines()
     shared = previous.shared if previous is not None else Shared(settings)
     before = {stack.entry.id: stack for stack in previous.stacks.values()} if previous is not None else {}
@@ -83,7 +95,7 @@ def build(
         stacks[entry.base_path] = _stack(
             entry, before.get(entry.id), load_api, load_document, settings, deadlines, shared
         )
-    return Runtime(snapshot.number, digest, stacks, Access(snapshot), deadlines, shared)
+    return Runtime(snapshot.number, digest, stacks, Access(snapshot), deadlines, shared, mounts)
 
 
 def _stack(
