@@ -42,7 +42,6 @@ CATALOGUE: dict[str, Kind] = {
     ),
     "validation": Kind(400, "The request is not valid", "Mend every entry of `errors`; each names its place."),
     "malformed-body": Kind(400, "The body cannot be parsed", "Send a body of the declared media type, in UTF-8."),
-    "unauthenticated": Kind(401, "A valid credential is needed", "Send the credential named in WWW-Authenticate."),
     "credential-missing": Kind(401, "A credential is needed", "Send the credential named in WWW-Authenticate."),
     "credential-malformed": Kind(401, "The credential cannot be read", "Write it as its scheme says."),
     "credential-unknown": Kind(
@@ -53,6 +52,9 @@ CATALOGUE: dict[str, Kind] = {
     "forbidden": Kind(403, "The credential does not allow this operation", "Ask for a rule that covers it."),
     "scope-missing": Kind(403, "The token lacks a scope", "Ask for a token with one of the scopes that are named."),
     "protocol-not-allowed": Kind(403, "This protocol is not allowed here", "Use the other of http and https."),
+    "cors-not-allowed": Kind(
+        403, "Pages of another site may not send this", "Have origin, method or header added to the CORS settings."
+    ),
     "not-found": Kind(404, "There is nothing at this path", "Compare the path with the API's document."),
     "method-not-allowed": Kind(405, "The path does not have this method", "Use a method listed in Allow."),
     "not-acceptable": Kind(406, "No offered media type is acceptable", "Ask for one of the offered media types."),
@@ -140,7 +142,14 @@ class Disconnected(ApimgmtError):
 
 
 class SettingInvalid(ApimgmtError):
-    """A setting has a value that it cannot have; the message names the setting and what it may be."""
+    """A setting has a value that it cannot have; the message names the setting and what it may be.
+
+    ``pointer`` is the place of the value in what was read (RFC 6901), "" for the whole of it.
+    """
+
+    def __init__(self, message: str, pointer: str = "") -> None:
+        super().__init__(message)
+        self.pointer = pointer
 
 
 class StoreConflict(ApimgmtError):

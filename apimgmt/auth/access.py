@@ -5,7 +5,10 @@ Security handlers belong to an API and outlive a publish that does not touch it,
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from apimgmt.auth.apikey import Keys
+from apimgmt.auth.decision import Holders
 from apimgmt.model import Snapshot
 
 
@@ -15,4 +18,9 @@ class Access:
     __slots__ = ("keys",)
 
     def __init__(self, snapshot: Snapshot) -> None:
-        self.keys = Keys(snapshot.keys)
+        self.keys = Keys(snapshot.keys, snapshot.environment)
+
+    @property
+    def holders(self) -> Mapping[str, Holders]:
+        """The callers of each kind, for who asks before run time: ``key`` in ``key:crm``."""
+        return {"key": self.keys}

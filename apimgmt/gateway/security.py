@@ -74,7 +74,7 @@ class Alternatives(SecurityHandlerFactory):  # type: ignore[misc]
                     continue
                 if caller is not NO_VALUE and (caller or not refusals):
                     return caller
-            raise max(refusals, key=lambda problem: problem.status) if refusals else _nothing_sent()
+            raise max(refusals, key=lambda problem: problem.status) if refusals else _nothing_sent(request)
 
         return verify
 
@@ -94,7 +94,7 @@ def _only(check: Verify) -> Verify:
     def verify(request: Request) -> Any:
         caller = check(request)
         if caller is NO_VALUE:
-            raise _nothing_sent()
+            raise _nothing_sent(request)
         return caller
 
     return verify
@@ -115,7 +115,7 @@ def _awaiting(checks: Sequence[Verify]) -> Verify:
                 continue
             if caller is not NO_VALUE and (caller or not refusals):
                 return caller
-        raise max(refusals, key=lambda problem: problem.status) if refusals else _nothing_sent()
+        raise max(refusals, key=lambda problem: problem.status) if refusals else _nothing_sent(request)
 
     return verify
 
@@ -138,8 +138,9 @@ def _together(callers: list[Any]) -> Any:
     return {**callers[0], "also": callers[1:]}
 
 
-def _nothing_sent() -> Problem:
-    return Problem("unauthenticated", "No credential was sent that this operation takes.")
+def _nothing_sent(request: Request) -> Problem:
+    reason = f"{request.target.method} {request.target.path!r} was called without a credential that it takes"
+    return Problem("credential-missing", "No credential was sent that this operation takes.", reason=reason)
 
 
 class GuardedOperation(SecurityOperation):  # type: ignore[misc]

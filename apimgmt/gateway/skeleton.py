@@ -12,21 +12,8 @@ from connexion.resolver import Resolution, Resolver
 from connexion.security import SecurityHandlerFactory
 from connexion.spec import OpenAPISpecification
 
-from apimgmt.model import ApiEntry, CompiledApi, Operation, SecurityScheme, Trigger
-
-# What an operation needs about which its document says nothing: an API key, sent in one of two ways.
-PLATFORM_SCHEMES = {
-    "apimgmt-header": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
-    "apimgmt-bearer": {"type": "http", "scheme": "bearer"},
-    "apimgmt-query": {"type": "apiKey", "in": "query", "name": "api_key"},
-    "apimgmt-basic": {"type": "http", "scheme": "basic"},
-    "apimgmt-certificate": {"type": "http", "scheme": "mutualtls"},
-    "apimgmt-oauth2": {"type": "oauth2"},
-}
-Security = list[dict[str, list[str]]]
-# A requirement that names no declared scheme: nobody can meet it, so its alternative lets nobody in.
-UNDECLARED = {"type": "http", "scheme": "undeclared"}
-API_KEY: Security = [{"apimgmt-header": []}, {"apimgmt-bearer": []}, {"apimgmt-query": []}]
+from apimgmt.auth.demands import UNDECLARED, effective_security, schemes_of
+from apimgmt.model import ApiEntry, CompiledApi
 
 
 class Skeleton(OpenAPISpecification):  # type: ignore[misc]
@@ -69,54 +56,9 @@ def skeleton(entry: ApiEntry, compiled: CompiledApi) -> dict[str, Any]:
         security = effective_security(operation, entry.triggers.get(operation.key, entry.trigger))
         needed.update(name for alternative in security for name in alternative)
         paths.setdefault(operation.path, {})[operation.method] = {"operationId": operation.key, "security": security}
-    schemes = {name: _scheme(scheme) for name, scheme in compiled.security_schemes.items()}
     return {
         "openapi": "3.0.3",
         "info": {"title": entry.id, "version": str(entry.revision)},
         "paths": paths,
-        "components": {"securitySchemes": {**dict.fromkeys(needed, UNDECLARED), **schemes, **PLATFORM_SCHEMES}},
+        "components": {"securitySchemes": {**dict.fromkeys(needed, UNDECLARED), **schemes_of(compiled)}},
     }
-
-
-def effective_security(operation: Operation, trigger: Trigger) -> Security:
-    """The alternatives that count: ``[]`` is public.
-
-    What the trigger says comes first. Where it leaves it to the document, and the document says nothing, or says public
-    without the trigger saying so too, it is an API key.
-    """
-    if trigger.authentication != "document":
-        return _chosen(operation, trigger)
-    silent_or_public = not operation.security or any(not alternative for alternative in operation.security)
-    if trigger.public and silent_or_public:
-        return [{name: list(scopes) for name, scopes in one.items()} for one in operation.security or ()]
-    alternatives = [one for one in operation.security or () if one]
-    if not alternatives:
-        return API_KEY
-    return [{name: list(scopes) for name, scopes in alternative.items()} for alternative in alternatives]
-
-
-def _chosen(operation: Operation, trigger: Trigger) -> Security:
-    """The alternatives of the kinds that a trigger names; beside others, ``none`` lets callers without credentials in.
-
-    OAuth2 asks for the scopes that the document gives the operation, whatever scheme it gives them to (F-041).
-    """
-    kinds = (trigger.authentication,) if isinstance(trigger.authentication, str) else trigger.authentication
-    scopes = [scope for one in operation.security or () for scopes in one.values() for scope in scopes]
-    ways: dict[str, Security] = {
-        "apiKey": API_KEY,
-        "basic": [{"apimgmt-basic": []}],
-        "certificate": [{"apimgmt-certificate": []}],
-        "oauth2": [{"apimgmt-oauth2": list(dict.fromkeys(scopes))}],
-    }
-    alternatives = [alternative for kind in kinds if kind != "none" for alternative in ways[kind]]
-    return [*alternatives, {}] if alternatives and "none" in kinds else alternatives
-
-
-def _scheme(scheme: SecurityScheme) -> dict[str, str]:
-    if scheme.type == "apiKey":
-        return {"type": "apiKey", "in": scheme.location, "name": scheme.name}
-    if scheme.type == "mutualTLS":
-        return {"type": "http", "scheme": "mutualtls"}
-    if scheme.type == "http":
-        return {"type": "http", "scheme": scheme.scheme}
-    return {"type": scheme.type}

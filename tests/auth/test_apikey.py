@@ -10,7 +10,8 @@ from connexion.security import NO_VALUE
 
 from apimgmt.auth import Surroundings
 from apimgmt.auth.access import Access
-from apimgmt.auth.apikey import ApiKey, BearerKey, covers
+from apimgmt.auth.apikey import ApiKey, BearerKey
+from apimgmt.auth.rules import covers
 from apimgmt.errors import Problem
 from apimgmt.model import ApiEntry, KeyEntry, Rule, Snapshot
 from apimgmt.request import Request, Target
