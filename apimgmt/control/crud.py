@@ -17,22 +17,29 @@ def crud(resources: Resources[Any], one: str, many: str, path: str) -> dict[str,
     ``path`` is where they are below ``/api/v1``; the path parameter is called ``id`` and takes an id or a name.
     """
 
+    def every(invocation: Invocation) -> Any:
+        return resources.all()
+
     def create(invocation: Invocation) -> Any:
         shown = resources.create(invocation.data.body)
         headers = {"ETag": shown.etag, "Location": f"/api/v1/{path}/{shown.view['id']}", "Cache-Control": "no-store"}
         return shown.view, 201, headers
+
+    def get(invocation: Invocation) -> Any:
+        return _tagged(resources.get(invocation.data.path.id))
+
+    def replace(invocation: Invocation) -> Any:
+        return _tagged(resources.replace(invocation.data.path.id, invocation.data.body, _if_match(invocation)))
 
     def delete(invocation: Invocation) -> Any:
         resources.delete(invocation.data.path.id, _if_match(invocation))
         return Envelope(204)
 
     return {
-        f"list{many}": lambda invocation: resources.all(),
+        f"list{many}": every,
         f"create{one}": create,
-        f"get{one}": lambda invocation: _tagged(resources.get(invocation.data.path.id)),
-        f"replace{one}": lambda invocation: _tagged(
-            resources.replace(invocation.data.path.id, invocation.data.body, _if_match(invocation))
-        ),
+        f"get{one}": get,
+        f"replace{one}": replace,
         f"delete{one}": delete,
     }
 
