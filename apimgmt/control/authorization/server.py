@@ -53,7 +53,7 @@ class CodeGrant(AuthorizationCodeGrant):  # type: ignore[misc]
 
     def __init__(self, validator: Validator) -> None:
         super().__init__(validator)
-        vars(self)["_code_challenge_methods"] = {"S256": self._code_challenge_methods["S256"]}
+        self._code_challenge_methods = {"S256": self._code_challenge_methods["S256"]}  # type: ignore[has-type]
 
 
 class Endpoints(AuthorizationEndpoint, TokenEndpoint, IntrospectEndpoint, RevocationEndpoint):  # type: ignore[misc]
