@@ -12,6 +12,7 @@ import msgspec
 
 import apimgmt.formats.json
 import apimgmt.formats.xml
+import apimgmt.policies.cors
 import apimgmt.policies.protocols
 import apimgmt.processes.echo
 import apimgmt.processes.mock  # noqa: F401  importing a plug-in registers it

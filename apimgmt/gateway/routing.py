@@ -89,12 +89,20 @@ class TypedRouting(RoutingMiddleware):  # type: ignore[misc]
         return answer
 
     def _preflight(self, request: Request) -> Any:
-        """What answers a CORS preflight: it belongs to the operation that the browser is going to call."""
-        method = request.headers.get(b"access-control-request-method")
-        if method is None or b"origin" not in request.headers:
+        """What answers a CORS preflight: it belongs to the operation that the browser is going to call.
+
+        A method that the path has not is refused by an operation that the path shares, which says so in the log.
+        """
+        asked = request.headers.get(b"access-control-request-method")
+        if asked is None or b"origin" not in request.headers:
             return None
-        found = self.tree.find_from(request.segments, request.start, method.decode("latin-1"))
-        return found[0].preflight if found is not None else None
+        method = asked.decode("latin-1")
+        leaves = list(self.tree.leaves_from(request.segments, request.start))
+        for wanted in (method, "GET") if method == "HEAD" else (method,):
+            for leaf in leaves:
+                if wanted in leaf:
+                    return leaf[wanted].preflight
+        return next((route.preflight for leaf in leaves for route in leaf.values() if route.preflight), None)
 
     def _refusal(self, request: Request) -> Problem:
         allowed = {method for leaf in self.tree.leaves_from(request.segments, request.start) for method in leaf}

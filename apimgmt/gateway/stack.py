@@ -56,7 +56,7 @@ def build_stack(
     security = next(layer for layer in chain if isinstance(layer, Security))
     guards = security.apis[entry.base_path][0].operations
     for operation in compiled.operations:
-        place = Place(entry, operation, templates[operation.key].names, settings, shared)
+        place = Place(entry, compiled, operation, templates[operation.key].names, settings, shared)
         _link(routing.routes[operation.key], guards[operation.key], applications[operation.key], place)
     specification = compiled.specification
     pages = Pages(lambda: document_page(entry, specification, load_document(entry.digest)))

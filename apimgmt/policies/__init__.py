@@ -7,13 +7,13 @@ takes the next application and returns one, as ASGI middleware does; the request
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, NamedTuple, Protocol
 
-import msgspec
-
+from apimgmt import reading
 from apimgmt.errors import SettingInvalid
-from apimgmt.model import ApiEntry, Operation
+from apimgmt.model import ApiEntry, CompiledApi, Operation
 from apimgmt.registry import find
 from apimgmt.request import Target
 from apimgmt.settings import Settings
@@ -34,9 +34,11 @@ ORDER = (
 
 
 class Place(NamedTuple):
-    """Where a policy is built: an operation with the names of its path parameters, its API, what the worker keeps."""
+    """Where a policy is built: an operation with the names of its path parameters, its API as it is published and as
+    its document says, what the worker keeps."""
 
     entry: ApiEntry
+    api: CompiledApi
     operation: Operation
     names: tuple[str, ...]
     settings: Settings
@@ -62,7 +64,7 @@ class Policy(Protocol):
     """The configuration of one policy."""
 
     def layers(self, place: Place) -> Layers:
-        """What it does around one operation; raises SettingInvalid if it cannot be done."""
+        """What it does around one operation; raises SettingInvalid, with the place, if it cannot be done."""
 
 
 class Surrounding(NamedTuple):
@@ -74,14 +76,14 @@ class Surrounding(NamedTuple):
 
 
 def compose(policies: Mapping[str, Any], place: Place) -> Surrounding:
-    """The policies of an operation in their order; raises SettingInvalid, naming the policy and the field."""
-    for name in policies:
-        find("policy", name)
+    """The policies of an operation in their order; raises SettingInvalid with the place below ``policies``."""
+    known = {name: read(name, config) for name, config in policies.items()}
     before: list[Layer] = []
     after: list[Layer] = []
     preflight: App | None = None
-    for name in (name for name in ORDER if name in policies):
-        layers = read(name, policies[name]).layers(place)
+    for name in (name for name in ORDER if name in known):
+        with _at(name):
+            layers = known[name].layers(place)
         if layers.preflight is not None:
             preflight = _wrap(before)(layers.preflight)
         before += [layers.before] if layers.before else []
@@ -90,13 +92,19 @@ def compose(policies: Mapping[str, Any], place: Place) -> Surrounding:
 
 
 def read(name: str, config: Any) -> Policy:
-    """A policy as a person wrote it, read strictly; raises SettingInvalid."""
-    kind = find("policy", name)
-    try:
-        policy: Policy = msgspec.convert(config, kind)
-    except msgspec.ValidationError as error:
-        raise SettingInvalid(f"{name}: {error}") from None
+    """A policy as a person wrote it, read strictly; raises SettingInvalid with the place below ``policies``."""
+    with _at(name):
+        policy: Policy = reading.read(config, find("policy", name))
     return policy
+
+
+@contextmanager
+def _at(name: str) -> Iterator[None]:
+    """What is refused in here is refused of the policy with that name."""
+    try:
+        yield
+    except SettingInvalid as error:
+        raise SettingInvalid(f"{name}: {error}", reading.pointer(name) + error.pointer) from None
 
 
 def _wrap(layers: list[Layer]) -> Layer:
