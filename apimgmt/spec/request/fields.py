@@ -12,8 +12,9 @@ from typing import Any
 from urllib.parse import quote_from_bytes
 
 from apimgmt.model import Parameter
-from apimgmt.spec.request import outline
+from apimgmt.spec.request import outline, shortcuts
 from apimgmt.spec.request.deepobject import ABSENT, Fields, Take, deep, spread
+from apimgmt.spec.request.shortcuts import Shortcuts
 from apimgmt.spec.request.styles import Unreadable, form_decoded
 from apimgmt.spec.request.values import COMPOSITE, Caster, Check, Texts, Violations
 
@@ -52,7 +53,6 @@ def in_body(name: str) -> dict[str, Any]:
 def split(text: str, violations: Violations, place: Place) -> Fields:
     """The texts of each field by its decoded name, in order; the texts are still encoded."""
     fields: Fields = {}
-    known = fields.get
     encoded = "%" in text or "+" in text
     for pair in text.split("&"):
         name, _, value = pair.partition("=")
@@ -62,13 +62,13 @@ def split(text: str, violations: Violations, place: Place) -> Fields:
             except Unreadable as reason:
                 violations.append(violation(place(name), reason))
                 continue
-        texts = known(name)
-        if texts is None:
-            fields[name] = [value]
+        if name in fields:
+            fields[name].append(value)
         else:
-            texts.append(value)
-    # Nothing can be declared under the empty name: it comes from `a&&b` and from an empty query.
-    fields.pop("", None)
+            fields[name] = [value]
+    if "" in fields:
+        # Nothing can be declared under the empty name: it comes from `a&&b` and from an empty query.
+        del fields[""]
     return fields
 
 
@@ -119,6 +119,9 @@ class Plan:
         allow_empty = parameter.allow_empty and not kinds & COMPOSITE
         empty = ["" if "string" in kinds else None] if allow_empty else []
         self.slots[name] = self._slot(self._texts(caster, parameter), check, place, empty)
+        shortcut = shortcuts.of_texts(parameter, caster.schemas, caster.settings.json_digits)
+        if shortcut is not None:
+            self.slots[name] = _shortened(shortcut, self.slots[name])
 
     def _texts(self, caster: Caster, parameter: Parameter) -> Texts:
         """The cast of all texts of one field; of a cookie the first counts, as browsers send the closest path first."""
@@ -166,7 +169,7 @@ class Plan:
         for name in self.copied:
             if result.get(name) is self.absent[name]:
                 result[name] = copy.deepcopy(result[name])
-        if self.required and self.validate:
+        if self.validate and not self.required <= fields.keys():
             self._lack({*fields, *taken}, violations)
         return undeclared
 
@@ -191,6 +194,14 @@ class Plan:
         for name in self.absent:
             if name in self.required and name not in sent:
                 violations.append(missing(self.place(name)))
+
+
+def _shortened(shortcut: Shortcuts, slot: Slot) -> Slot:
+    def read(texts: list[str], violations: Violations) -> Any:
+        value = shortcut(texts)
+        return slot(texts, violations) if value is None else value
+
+    return read
 
 
 def undeclared_text(texts: list[str], place: Mapping[str, Any], violations: Violations) -> str:

@@ -16,11 +16,13 @@ from apimgmt.model import Location, Operation, Parameter
 from apimgmt.settings import Settings
 from apimgmt.spec.media import category
 from apimgmt.spec.request import fields as form
+from apimgmt.spec.request import shortcuts
 from apimgmt.spec.request.deepobject import Fields
 from apimgmt.spec.request.fields import Plan, missing, violation
 from apimgmt.spec.request.forms import compile_form
+from apimgmt.spec.request.shortcuts import Shortcut
 from apimgmt.spec.request.styles import Unreadable, form_decoded, percent_decoded, undecoded
-from apimgmt.spec.request.values import Caster, Check, Violations
+from apimgmt.spec.request.values import Caster, Violations
 from apimgmt.spec.validation.validator import Validators
 
 Headers = list[tuple[bytes, bytes]]
@@ -72,28 +74,42 @@ def compile_parameters(
 def _path(
     parameters: Sequence[Parameter], caster: Caster, validate: bool
 ) -> Callable[[Mapping[str, str], Violations], Members]:
-    casts = [(parameter.name, caster.text(parameter), _check(parameter, caster, validate)) for parameter in parameters]
+    segments = [
+        (parameter.name, _shortcut(parameter, caster), _segment(parameter, caster, validate))
+        for parameter in parameters
+    ]
 
     def read(path: Mapping[str, str], violations: Violations) -> Members:
         members = Members()
-        for name, cast, check in casts:
+        for name, shortcut, segment in segments:
             text = path[name]
-            try:
-                members[name] = value = cast(text)
-            except Unreadable as reason:
-                members[name] = text
-                if validate:
-                    violations.append(violation({"in": "path", "name": name, "pointer": ""}, reason))
-                continue
-            if check is not None:
-                check(value, violations)
+            value = shortcut(text)
+            members[name] = segment(text, violations) if value is None else value
         return members
 
     return read
 
 
-def _check(parameter: Parameter, caster: Caster, validate: bool) -> Check | None:
-    return caster.check(parameter.schema, {"in": "path", "name": parameter.name}) if validate else None
+def _shortcut(parameter: Parameter, caster: Caster) -> Shortcut:
+    return shortcuts.of_text(parameter, caster.schemas, caster.settings.json_digits) or (lambda text: None)
+
+
+def _segment(parameter: Parameter, caster: Caster, validate: bool) -> Callable[[str, Violations], Any]:
+    cast, place = caster.text(parameter), {"in": "path", "name": parameter.name}
+    check = caster.check(parameter.schema, place) if validate else None
+
+    def read(text: str, violations: Violations) -> Any:
+        try:
+            value = cast(text)
+        except Unreadable as reason:
+            if validate:
+                violations.append(violation({**place, "pointer": ""}, reason))
+            return text
+        if check is not None:
+            check(value, violations)
+        return value
+
+    return read
 
 
 def _query(
@@ -107,7 +123,7 @@ def _query(
         if not query_string and not plan.required and not plan.copied:
             return members
         text = form.ascii_text(query_string)
-        if text.count("&") >= limit:
+        if len(text) >= limit and text.count("&") >= limit:
             violations.append(_too_many(limit))
             text = ""
         fields = form.split(text, violations, form.in_query)

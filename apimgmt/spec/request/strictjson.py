@@ -1,8 +1,8 @@
 """JSON as RFC 8259 means it: UTF-8, no NaN, no name twice in an object, exact integers, bounded.
 
 Reads at the speed of orjson. What orjson does not tell (integers beyond 64 bits become floats, the last of two equal
-names wins) can only happen if the bytes show it: a long run of digits, or a colon too many. Only then a second, slower
-look is taken.
+names wins) has not happened where it writes the value as it came. Otherwise it can only have happened if the bytes show
+it: a long run of digits, or a colon too many. Only then a third, slower look is taken.
 """
 
 from __future__ import annotations
@@ -20,22 +20,41 @@ from apimgmt.spec.request.casting import LONGEST_NUMBER
 
 _DIGITS_AS_ZERO = bytes(ord("0") if chr(code).isdigit() else code for code in range(128)) + bytes(range(128, 256))
 _EXACT_DIGITS = 18
+_UNREAD = object()
+_LONGEST_WRITTEN = 24
+"""Characters of the longest number that orjson writes, -1.2345678901234567e-308."""
+
 _COLON_ESCAPE = b"\\u003"
 _LONG_RUN = re.compile(rb"([0-9]{18})[0-9]+")
 
 
 def parse_json(content: bytes, settings: Settings) -> Any:
     """The value of a JSON text; raises Problem malformed-body, which says what is wrong and where."""
+    try:
+        value = orjson.loads(content)
+        written = orjson.dumps(value)
+    except (orjson.JSONDecodeError, orjson.JSONEncodeError):
+        # not JSON, or a number out of range, or deeper than orjson writes
+        return _looked_through(content, settings)
+    if written != content or settings.json_digits < _LONGEST_WRITTEN:
+        return _looked_through(content, settings, value, written)
+    _bound(value, content, settings)
+    return value
+
+
+def _looked_through(content: bytes, settings: Settings, value: Any = _UNREAD, written: bytes = b"") -> Any:
+    """The same for any text; ``value`` is what orjson reads, if it does, and ``written`` how it writes that."""
     run = min(_EXACT_DIGITS + 1, max(1, (settings.json_digits - 1) // 3))
     long = b"0" * run in content.translate(_DIGITS_AS_ZERO)
-    value = _exactly(content, settings) if long else _loads(content)
-    opened = content.count(b"[") + content.count(b"{")
-    values = content.count(b",") + opened + 1
-    if opened > settings.json_depth or values > settings.json_nodes:
-        _measure(value, settings)
+    if long:
+        value = _exactly(content, settings)
+    elif value is _UNREAD:
+        value = _loads(content)
+    _bound(value, content, settings)
+    # a name that came twice is gone from the value, and its colon with it
     colons = content.count(b":")
-    if not long and colons and (type(value) is not dict or opened > 1 or len(value) != colons):
-        _refuse_repeated_names(value, content, colons)
+    if not long and colons and (written.count(b":") != colons or _COLON_ESCAPE in content):
+        json.loads(content, object_pairs_hook=_unique, parse_int=len, parse_float=len)
     return value
 
 
@@ -44,6 +63,13 @@ def _loads(content: bytes) -> Any:
         return orjson.loads(content)
     except orjson.JSONDecodeError as error:
         raise _malformed(f"The body is not JSON: {error}.") from None
+
+
+def _bound(value: Any, content: bytes, settings: Settings) -> None:
+    """Refuse what is too deep or too much; the bytes show whether it could be."""
+    opened = content.count(b"[") + content.count(b"{")
+    if opened > settings.json_depth or content.count(b",") + opened >= settings.json_nodes:
+        _measure(value, settings)
 
 
 def _measure(value: Any, settings: Settings) -> None:
@@ -61,18 +87,6 @@ def _measure(value: Any, settings: Settings) -> None:
         level = []
         for item in containers:
             level.extend(item.values() if type(item) is dict else item)
-
-
-def _refuse_repeated_names(value: Any, content: bytes, colons: int) -> None:
-    """A name that came twice is gone from ``value``, and its colon with it: so write ``value`` again and count."""
-    if _COLON_ESCAPE not in content:
-        try:
-            if orjson.dumps(value).count(b":") == colons:
-                return
-        except orjson.JSONEncodeError:
-            # Deeper than orjson writes: look at the names themselves.
-            pass
-    json.loads(content, object_pairs_hook=_unique, parse_int=len, parse_float=len)
 
 
 def _exactly(content: bytes, settings: Settings) -> Any:

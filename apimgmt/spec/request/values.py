@@ -15,6 +15,7 @@ from apimgmt.settings import Settings
 from apimgmt.spec.media import category
 from apimgmt.spec.request import casting, outline, styles
 from apimgmt.spec.request.casting import Text
+from apimgmt.spec.request.shortcuts import ANNOTATIONS
 from apimgmt.spec.request.strictjson import parse_json
 from apimgmt.spec.request.styles import Unreadable
 from apimgmt.spec.validation.validator import Validators
@@ -25,9 +26,6 @@ Check = Callable[[Any, Violations], None]
 Object = Callable[[list[tuple[str, str]]], dict[str, Any]]
 
 COMPOSITE = frozenset(("array", "object"))
-_SILENT = frozenset(
-    ("type", "title", "description", "default", "example", "examples", "deprecated", "readOnly", "writeOnly", "xml")
-)
 _PLAIN: dict[str, tuple[type, str]] = {
     "integer": (int, "is not an integer"),
     "number": (float, "is not a number"),
@@ -198,7 +196,7 @@ class Caster:
         """Whether a value that casting made of this ``kind`` is valid, whatever it is (``items`` being texts)."""
         if not isinstance(schema, dict):
             return schema
-        if schema.get("type") != kind or not schema.keys() <= {*_SILENT, beside}:
+        if schema.get("type") != kind or not schema.keys() <= {*ANNOTATIONS, beside}:
             return False
         return kind != "array" or self._silent(schema.get("items", True), "string")
 
