@@ -4,6 +4,7 @@
     ├── Problem            an answer with a status and a catalogue code (RFC 9457)
     ├── DocumentRefused    an uploaded document is not acceptable; carries every finding
     ├── SnapshotRefused    a snapshot does not build; the one before goes on serving
+    ├── KeysNotFetched     an issuer's keys cannot be had; says where and why
     ├── NameTaken          a plug-in is registered twice; names both places
     ├── Disconnected       the caller went away before its request was complete
     ├── SettingInvalid     a setting has a value that it cannot have
@@ -131,6 +132,10 @@ class DocumentRefused(ApimgmtError):
 
 class SnapshotRefused(ApimgmtError):
     """The snapshot does not build; nothing that serves has changed."""
+
+
+class KeysNotFetched(ApimgmtError):
+    """The key set of an issuer cannot be fetched or read; the message says what was asked and what came."""
 
 
 class NameTaken(ApimgmtError):

@@ -7,20 +7,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from apimgmt.auth.accesspolicy import AccessPolicies
 from apimgmt.auth.apikey import Keys
 from apimgmt.auth.decision import Holders
+from apimgmt.auth.tokens.issuer import Issuers
 from apimgmt.model import Snapshot
 
 
 class Access:
-    """The tables of one snapshot; ``keys`` are the API keys."""
+    """The tables of one snapshot; ``keys`` are the API keys, ``issuers`` those of tokens, ``policies`` what tokens may
+    do, ``revoked_tokens`` the ``jti`` of those that no longer count."""
 
-    __slots__ = ("keys",)
+    __slots__ = ("issuers", "keys", "policies", "revoked_tokens")
 
     def __init__(self, snapshot: Snapshot) -> None:
         self.keys = Keys(snapshot.keys, snapshot.environment)
+        self.issuers = Issuers(snapshot.issuers)
+        self.policies = AccessPolicies(snapshot.applications, snapshot.access_policies)
+        self.revoked_tokens = snapshot.revoked_tokens
 
     @property
     def holders(self) -> Mapping[str, Holders]:
         """The callers of each kind, for who asks before run time: ``key`` in ``key:crm``."""
-        return {"key": self.keys}
+        return {"key": self.keys, "application": self.policies}

@@ -5,7 +5,7 @@ Both planes ask here: the gateway to build its checks, the control plane to say 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from apimgmt.auth.decision import Demand
@@ -17,7 +17,7 @@ Security = list[dict[str, list[str]]]
 # Where credentials are taken if not the document but the trigger names the kind.
 PLATFORM_SCHEMES = {
     "apimgmt-header": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
-    "apimgmt-bearer": {"type": "http", "scheme": "bearer"},
+    "apimgmt-bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "apiKey"},
     "apimgmt-query": {"type": "apiKey", "in": "query", "name": "api_key"},
     "apimgmt-basic": {"type": "http", "scheme": "basic"},
     "apimgmt-certificate": {"type": "http", "scheme": "mutualtls"},
@@ -43,7 +43,12 @@ def effective_security(operation: Operation, trigger: Trigger) -> Security:
     alternatives = [one for one in operation.security or () if one]
     if not alternatives:
         return API_KEY
-    return [{name: list(scopes) for name, scopes in alternative.items()} for alternative in alternatives]
+    return [dict.fromkeys(alternative, _scopes(alternative)) for alternative in alternatives]
+
+
+def _scopes(alternative: Mapping[str, Sequence[str]]) -> list[str]:
+    """The scopes of all schemes of an alternative: whether any or all are needed is the trigger's to say (F-042)."""
+    return list(dict.fromkeys(scope for scopes in alternative.values() for scope in scopes))
 
 
 def schemes_of(compiled: CompiledApi) -> dict[str, dict[str, str]]:
@@ -54,6 +59,8 @@ def schemes_of(compiled: CompiledApi) -> dict[str, dict[str, str]]:
 
 def scheme_of(scheme: Mapping[str, Any]) -> str:
     """What a scheme is called in short: apiKey, oauth2, openIdConnect, or its HTTP scheme (basic, bearer ...)."""
+    if scheme.get("bearerFormat") == "apiKey":
+        return "apiKey"
     return str(scheme["scheme"] if scheme["type"] == "http" else scheme["type"])
 
 

@@ -15,7 +15,10 @@ from connexion.middleware.security import SecurityAPI, SecurityMiddleware, Secur
 from connexion.security import NO_VALUE, AbstractSecurityHandler, SecurityHandlerFactory
 
 from apimgmt.auth import Surroundings, Verify
-from apimgmt.auth.apikey import ApiKey, BearerKey
+from apimgmt.auth.apikey import ApiKey
+from apimgmt.auth.bearer import Bearer
+from apimgmt.auth.certificate import ClientCertificate
+from apimgmt.auth.oauth2 import OAuth2
 from apimgmt.errors import Problem
 from apimgmt.request import SCOPE_KEY, Request
 
@@ -36,11 +39,11 @@ class Unavailable(AbstractSecurityHandler):  # type: ignore[misc]
 # Scheme to kind; a kind is made for each operation and scheme of an API, with the API's surroundings.
 KINDS: dict[str, Callable[..., AbstractSecurityHandler]] = {
     "apiKey": ApiKey,
-    "bearer": BearerKey,
+    "bearer": Bearer,
     "basic": Unavailable,
-    "oauth2": Unavailable,
-    "openIdConnect": Unavailable,
-    "mutualtls": Unavailable,
+    "oauth2": OAuth2,
+    "openIdConnect": OAuth2,
+    "mutualtls": ClientCertificate,
 }
 
 

@@ -168,7 +168,8 @@ def context_of(invocation: Invocation) -> dict[str, Any]:
     username = invocation.data.username
     if username is None:
         return {}
-    return {"user": username, "token_info": invocation.claimsprincipal or {"sub": username}}
+    principal = invocation.claimsprincipal
+    return {"user": username, "token_info": {"sub": username} if principal is None else principal.Claims}
 
 
 def connexion_request(invocation: Invocation) -> ConnexionRequest:
