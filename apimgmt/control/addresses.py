@@ -58,11 +58,11 @@ def normalised(parameter: str, path: str) -> str:
         raise invalid("query", parameter, "pattern", f"must be a URL path such as /v1/shop: {error}") from None
 
 
-def check_free(base_path: str, api: str, addresses: dict[str, tuple[str, str]]) -> None:
-    """Refuse (409) a base path that another API or the gateway itself has."""
+def check_free(base_path: str, api: str, around: dict[str, tuple[str, str]]) -> None:
+    """Refuse (409) a base path that another API or the gateway itself has; ``around`` are the APIs at or near it."""
     if base_path in RESERVED:
         raise Problem("conflict", f"{base_path} belongs to the gateway; pass another basePath or a prefix")
-    owner, name = addresses.get(base_path, (api, ""))
+    owner, name = around.get(base_path, (api, ""))
     if owner != api:
         remedy = "pass basePath=/... or prefix=/... to place this one elsewhere, or PUT a revision of that API"
         raise Problem("conflict", f"the base path {base_path or '/'} belongs to the API {name!r}; {remedy}")

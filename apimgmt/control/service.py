@@ -97,7 +97,7 @@ class Control(Catalogue):
                 created=now(),
                 deleted=None,
             )
-            check_free(row.base_path, row.id, transaction.addresses())
+            check_free(row.base_path, row.id, transaction.around(row.base_path))
             transaction.add_api(row)
             revision = self._add_revision(transaction, row, compiled, intake, content, media_type)
         refusal = self._try_to_publish(row) if publish else []
@@ -232,7 +232,8 @@ class Control(Catalogue):
         return revision
 
     def _findings(self, transaction: Transaction, row: ApiRow, compiled: CompiledApi) -> list[Finding]:
-        owners = {base: owner for base, owner in transaction.addresses().items() if owner[0] != row.id}
+        around = transaction.around(row.base_path)
+        owners = {base: owner for base, owner in around.items() if owner[0] != row.id}
 
         def load(base_path: str) -> CompiledApi:
             return self._compiled(transaction, live(transaction, owners[base_path][0]))
@@ -248,7 +249,7 @@ class Control(Catalogue):
         changes: dict[str, Any] = {"revision": transaction.last_number(row.id) + 1}
         if given is not None:
             changes |= {"base_path": row.prefix + normalised("basePath", given), "fixed_base": True}
-            check_free(changes["base_path"], row.id, transaction.addresses())
+            check_free(changes["base_path"], row.id, transaction.around(changes["base_path"]))
         elif not row.fixed_base and _base_path(compiled, None, row.prefix) != row.base_path:
             new = _base_path(compiled, None, row.prefix)
             own = row.base_path.removeprefix(row.prefix) or "/"

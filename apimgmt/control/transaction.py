@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -18,12 +19,18 @@ def _text(value: Any) -> str:
     return msgspec.json.encode(value).decode()
 
 
+@lru_cache(maxsize=10_000)
+def _entry(text: str) -> ApiEntry:
+    """What is published of an API; nearly all of them are the same in every snapshot."""
+    return msgspec.json.decode(text, type=ApiEntry)
+
+
 def _api(row: Row[Any]) -> ApiRow:
     values = dict(row._mapping)
     del values["environment"]
     values["binding"] = msgspec.json.decode(row.binding, type=Binding)
     values["trigger"] = msgspec.json.decode(row.trigger, type=Trigger)
-    values["published"] = msgspec.json.decode(row.published, type=ApiEntry) if row.published else None
+    values["published"] = _entry(row.published) if row.published else None
     return ApiRow(**values)
 
 
@@ -55,10 +62,14 @@ class Transaction:
         rows = [_api(row) for row in self._connection.execute(query)]
         return next((row for row in rows if row.id == reference), rows[0] if rows else None)
 
-    def addresses(self) -> dict[str, tuple[str, str]]:
-        """Base path of every live API -> its id and name."""
+    def around(self, base_path: str) -> dict[str, tuple[str, str]]:
+        """Base path -> id and name of the live APIs that are at a base path, above it or below it."""
+        segments = base_path.split("/")
+        above = ["/".join(segments[:count]) for count in range(1, len(segments) + 1)]
+        below = apis.c.base_path.startswith(f"{base_path}/", autoescape=True)
         query = select(apis.c.base_path, apis.c.id, apis.c.name).where(apis.c.deleted.is_(None))
-        return {row.base_path: (row.id, row.name) for row in self._connection.execute(query)}
+        rows = self._connection.execute(query.where(apis.c.base_path.in_(above) | below))
+        return {row.base_path: (row.id, row.name) for row in rows}
 
     def names(self) -> set[str]:
         """The names of the live APIs."""
@@ -78,7 +89,7 @@ class Transaction:
     def entries(self) -> list[ApiEntry]:
         """What is published of every live API, by base path: the ``apis`` of the next snapshot."""
         query = select(apis.c.published).where(apis.c.deleted.is_(None), apis.c.published.is_not(None))
-        entries = [msgspec.json.decode(text, type=ApiEntry) for text in self._connection.scalars(query) if text]
+        entries = [_entry(text) for text in self._connection.scalars(query) if text]
         return sorted(entries, key=lambda entry: (entry.base_path, entry.id))
 
     # ---- revisions -----------------------------------------------------------------------------------------------

@@ -28,6 +28,32 @@ def test_the_first_start_publishes_an_empty_snapshot(control: Control, archive: 
     assert control.snapshot().number == 1
 
 
+def test_what_did_not_change_is_not_read_again(control: Control, store: Store) -> None:
+    """The entries of other APIs are the same objects after a publish: its cost is that of what it changes."""
+    names = [f"api-{number}" for number in range(5)]
+    ids = [_upload(control, name, f"/{name}") for name in names]
+    for one in ids[:4]:
+        control.publish(one)
+    with store.reading() as transaction:
+        before = {entry.id: entry for entry in transaction.entries()}
+    control.publish(ids[4])
+    with store.reading() as transaction:
+        after = {entry.id: entry for entry in transaction.entries()}
+    assert list(after) == ids
+    assert all(after[one] is before[one] for one in ids[:4])
+
+
+def test_only_apis_at_above_and_below_a_base_path_are_looked_at(control: Control, store: Store) -> None:
+    """Whoever asks whether a base path is free gets the few that matter; ``%`` and ``_`` are ordinary characters."""
+    for path in ("", "/a", "/a/b", "/a/b/c", "/a/bc", "/a_b", "/a%25b", "/x"):
+        _upload(control, f"t{path}", path)
+    with store.reading() as transaction:
+        assert set(transaction.around("/a/b")) == {"", "/a", "/a/b", "/a/b/c"}
+        assert set(transaction.around("/a_b")) == {"", "/a_b"}
+        assert set(transaction.around("/a_")) == {""}
+        assert len(transaction.around("")) == 8
+
+
 def test_without_workers_a_publish_does_not_wait(control: Control, archive: Archive) -> None:
     """Nobody to wait for: the snapshot is current at once."""
     started = time.monotonic()
