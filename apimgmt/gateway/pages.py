@@ -12,13 +12,7 @@ import mimetypes
 from collections.abc import Callable
 from functools import cache
 from importlib.resources import files
-from typing import Any, NamedTuple
-
-import msgspec
-import orjson
-from msgspec import Raw
-
-from apimgmt.model import ApiEntry
+from typing import NamedTuple
 
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
@@ -45,7 +39,13 @@ _START = b"""window.ui = SwaggerUIBundle({
   persistAuthorization: false, validatorUrl: null, presets: [SwaggerUIBundle.presets.apis], layout: "BaseLayout"
 });
 """
-_ASSETS = ("swagger-ui.css", "swagger-ui-bundle.js", "favicon-32x32.png")
+_ASSETS = (
+    "swagger-ui.css",
+    "swagger-ui-bundle.js",
+    "favicon-32x32.png",
+    "oauth2-redirect.html",
+    "oauth2-redirect.js",
+)
 
 
 class Page(NamedTuple):
@@ -77,37 +77,6 @@ class Pages:
         if path == "/ui":
             return "ui/"
         return swagger_ui().get(path.removeprefix("/ui/")) if path.startswith("/ui/") else None
-
-
-def document_page(entry: ApiEntry, specification: str, document: bytes) -> Page:
-    """The page of an API's document."""
-    return make_page(located(document, entry, specification), "application/json")
-
-
-def located(document: bytes, entry: ApiEntry, specification: str) -> bytes:
-    """The document as it is served: where this gateway has the API, instead of where it was before.
-
-    Only the top level is taken apart (and the paths, if they name servers): all of Microsoft Graph would take 600 MB.
-    """
-    root = msgspec.json.decode(document, type=dict[str, Raw])
-    base_path = entry.base_path or "/"
-    if specification == "2.0":
-        for name in ("host", "schemes"):
-            root.pop(name, None)
-        root["basePath"] = Raw(msgspec.json.encode(base_path))
-        return msgspec.json.encode(root)
-    if document.count(b'"servers"') > ("servers" in root) and "paths" in root:
-        root["paths"] = Raw(orjson.dumps(_without_servers(orjson.loads(memoryview(root["paths"])))))
-    root["servers"] = Raw(msgspec.json.encode([{"url": base_path}]))
-    return msgspec.json.encode(root)
-
-
-def _without_servers(paths: Any) -> Any:
-    for item in paths.values() if isinstance(paths, dict) else ():
-        for part in (item, *item.values()) if isinstance(item, dict) else ():
-            if isinstance(part, dict):
-                part.pop("servers", None)
-    return paths
 
 
 @cache

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from apimgmt.auth.access import Access
 from apimgmt.errors import SnapshotRefused
 from apimgmt.gateway.deadlines import Deadlines
+from apimgmt.gateway.document import shown
 from apimgmt.gateway.stack import Stack, build_stack
 from apimgmt.model import ApiEntry, CompiledApi, Snapshot
 from apimgmt.settings import Settings
@@ -109,7 +110,12 @@ def _stack(
 ) -> Stack:
     if before is not None and before.entry == entry:
         return before
+
+    def make_document() -> bytes:
+        # compiled once more when somebody reads it: most APIs are called far more often than they are read
+        return shown(load_document(entry.digest), entry, load_api(entry.digest))
+
     try:
-        return build_stack(entry, load_api(entry.digest), load_document, settings, deadlines, shared)
+        return build_stack(entry, load_api(entry.digest), make_document, settings, deadlines, shared)
     except SnapshotRefused as error:
         raise SnapshotRefused(f"API {entry.name!r}: {error}") from None

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 from connexion.middleware import ConnexionMiddleware
 
 from apimgmt.auth import Surroundings
+from apimgmt.auth.demands import query_credentials
 from apimgmt.errors import SettingInvalid, SnapshotRefused
+from apimgmt.gateway.credentials import without_credentials
 from apimgmt.gateway.deadlines import Deadlines
 from apimgmt.gateway.operation import OperationApp, compile_operation
-from apimgmt.gateway.pages import Pages, document_page
+from apimgmt.gateway.pages import Pages, make_page
 from apimgmt.gateway.routing import Route, TypedRouting
 from apimgmt.gateway.security import Alternatives, GuardedOperation, Security, security_map
 from apimgmt.gateway.skeleton import connexion_api
@@ -40,7 +43,7 @@ class Stack:
 def build_stack(
     entry: ApiEntry,
     compiled: CompiledApi,
-    load_document: Callable[[str], bytes],
+    make_document: Callable[[], bytes],
     settings: Settings,
     deadlines: Deadlines,
     shared: Shared,
@@ -58,8 +61,7 @@ def build_stack(
     for operation in compiled.operations:
         place = Place(entry, compiled, operation, templates[operation.key].names, settings, shared)
         _link(routing.routes[operation.key], guards[operation.key], applications[operation.key], place)
-    specification = compiled.specification
-    pages = Pages(lambda: document_page(entry, specification, load_document(entry.digest)))
+    pages = Pages(lambda: make_page(make_document(), "application/json"))
     return Stack(entry, routing, pages, len(applications))
 
 
@@ -71,11 +73,9 @@ def _applications(
     deadlines: Deadlines,
 ) -> dict[str, OperationApp]:
     validators = Validators(compiled.schemas)
-    schemes = compiled.security_schemes.values()
-    reserved = frozenset(scheme.name for scheme in schemes if scheme.location == "query")
     return {
         operation.key: compile_operation(
-            operation,
+            _without_credentials(operation, entry, compiled),
             templates[operation.key].names,
             compiled,
             entry.bindings.get(operation.key, _MOCK),
@@ -83,7 +83,6 @@ def _applications(
             validators,
             deadlines,
             settings,
-            reserved,
         )
         for operation in compiled.operations
     }
@@ -96,11 +95,20 @@ def _link(route: Route, guard: GuardedOperation, application: OperationApp, plac
         policies = compose(trigger.policies, place)
     except SettingInvalid as error:
         raise SnapshotRefused(f"{place.operation.key}: {error}") from None
-    inner = policies.after(application)
+    inner = without_credentials(query_credentials(place.operation, trigger, place.api), policies.after(application))
     guard.next_app = inner
     route.next_app = policies.before(guard if guard.security else inner)
     route.target = place.target
     route.preflight = policies.preflight
+
+
+def _without_credentials(operation: Operation, entry: ApiEntry, compiled: CompiledApi) -> Operation:
+    """The operation without the parameters that its check uses up."""
+    hidden = query_credentials(operation, entry.triggers.get(operation.key, entry.trigger), compiled)
+    kept = [one for one in operation.parameters if one.location != "query" or one.name not in hidden]
+    if len(kept) == len(operation.parameters):
+        return operation
+    return msgspec.structs.replace(operation, parameters=tuple(kept))
 
 
 def _template(operation: Operation, compiled: CompiledApi) -> Template:

@@ -1,0 +1,130 @@
+"""The document of an API as the gateway shows it: where it is now, and what its operations demand now.
+
+What people decided about access stands in it, so that Swagger UI asks for the credential that is needed. The paths are
+taken apart only if something in them has to change: all of Microsoft Graph would take 600 MB as Python objects.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import orjson
+from msgspec import Raw
+
+from apimgmt.auth.demands import PLATFORM_SCHEMES, Security, effective_security
+from apimgmt.model import ApiEntry, CompiledApi, Operation
+
+# Keys in the query are for programs that can send nothing else; the page offers the header and the bearer token.
+HIDDEN = "apimgmt-query"
+OAUTH2_PATH = "/oauth2"
+
+
+def shown(document: bytes, entry: ApiEntry, compiled: CompiledApi) -> bytes:
+    """The document (JSON) as it is served; ``compiled`` is the same one, compiled."""
+    root = msgspec.json.decode(document, type=dict[str, Raw])
+    swagger = compiled.specification == "2.0"
+    common, single = _demands(entry, compiled)
+    inner_servers = not swagger and document.count(b'"servers"') > ("servers" in root)
+    if "paths" in root and (inner_servers or single):
+        root["paths"] = Raw(orjson.dumps(_changed(orjson.loads(memoryview(root["paths"])), single)))
+    _relocate(root, entry.base_path or "/", swagger)
+    if common is not None:
+        root["security"] = _raw(common)
+    used = [common or [], *single.values()]
+    needed = {name for security in used for alternative in security for name in alternative if name in PLATFORM_SCHEMES}
+    if needed:
+        scopes = {scope for security in used for one in security for scope in one.get("apimgmt-oauth2", ())}
+        _declare(root, {name: _scheme(name, scopes, swagger) for name in sorted(needed)}, swagger)
+    return msgspec.json.encode(root)
+
+
+def _demands(entry: ApiEntry, compiled: CompiledApi) -> tuple[Security | None, dict[tuple[str, str], Security]]:
+    """What the document does not say: of all operations about which it is silent, if they agree, and of single ones."""
+    changes = []
+    for operation in compiled.operations:
+        security = _visible(effective_security(operation, entry.triggers.get(operation.key, entry.trigger)))
+        if operation.security is None or security != _declared(operation):
+            changes.append((operation, security))
+    silent = [security for operation, security in changes if operation.security is None]
+    agreed = bool(silent) and all(security == silent[0] for security in silent)
+    common = silent[0] if agreed and silent[0] else None
+    return common, {
+        (operation.path, operation.method): security
+        for operation, security in changes
+        if operation.security is not None or (not agreed and security)
+    }
+
+
+def _visible(security: Security) -> Security:
+    return [alternative for alternative in security if HIDDEN not in alternative]
+
+
+def _declared(operation: Operation) -> Security:
+    return [{name: list(scopes) for name, scopes in one.items()} for one in operation.security or ()]
+
+
+def _changed(paths: Any, demands: dict[tuple[str, str], Security]) -> Any:
+    """The paths without servers of their own, and with what single operations demand."""
+    for path, item in paths.items() if isinstance(paths, dict) else ():
+        for method, part in [("", item), *(item.items() if isinstance(item, dict) else ())]:
+            if isinstance(part, dict):
+                part.pop("servers", None)
+                if (path, method) in demands:
+                    part["security"] = demands[path, method]
+    return paths
+
+
+def _relocate(root: dict[str, Raw], base_path: str, swagger: bool) -> None:
+    """Where this gateway has the API, instead of where it was before."""
+    if swagger:
+        for name in ("host", "schemes"):
+            root.pop(name, None)
+        root["basePath"] = _raw(base_path)
+    else:
+        root["servers"] = _raw([{"url": base_path}])
+
+
+def _declare(root: dict[str, Raw], schemes: dict[str, Any], swagger: bool) -> None:
+    if swagger:
+        root["securityDefinitions"] = _with(root.get("securityDefinitions"), schemes)
+        return
+    components = _members(root.get("components"))
+    components["securitySchemes"] = _with(components.get("securitySchemes"), schemes)
+    root["components"] = _raw(components)
+
+
+def _with(declared: Raw | None, schemes: dict[str, Any]) -> Raw:
+    return _raw({**_members(declared), **schemes})
+
+
+def _members(value: Raw | None) -> dict[str, Raw]:
+    return msgspec.json.decode(value, type=dict[str, Raw]) if value is not None else {}
+
+
+def _scheme(name: str, scopes: set[str], swagger: bool) -> dict[str, Any]:
+    """A scheme of the platform in the words of the document's specification."""
+    scheme = PLATFORM_SCHEMES[name]
+    if scheme["type"] == "oauth2":
+        urls = {"authorizationUrl": f"{OAUTH2_PATH}/authorize", "tokenUrl": f"{OAUTH2_PATH}/token"}
+        described = {scope: "" for scope in sorted(scopes)}
+        if swagger:
+            return {"type": "oauth2", "flow": "accessCode", **urls, "scopes": described}
+        machine = {"tokenUrl": urls["tokenUrl"], "scopes": described}
+        flows = {"authorizationCode": {**urls, "scopes": described}, "clientCredentials": machine}
+        return {"type": "oauth2", "flows": flows}
+    if not swagger or scheme["type"] == "apiKey":
+        return dict(scheme)
+    if scheme["scheme"] == "basic":
+        return {"type": "basic"}
+    # Swagger 2.0 knows no bearer tokens and no certificates
+    return {
+        "type": "apiKey",
+        "in": "header",
+        "name": "Authorization",
+        "description": f"{scheme['scheme']}, then a blank",
+    }
+
+
+def _raw(value: Any) -> Raw:
+    return Raw(msgspec.json.encode(value))
