@@ -139,6 +139,7 @@ def serve(
     triggers: Mapping[str, Mapping[str, Any]] | None = None,
     base_path: str | None = None,
     keys: Sequence[KeyEntry] = (),
+    access: Mapping[str, Any] | None = None,
     settings: Settings | None = None,
     name: str = "sample",
     functions: Mapping[str, Callable[..., Any]] | None = None,
@@ -146,7 +147,8 @@ def serve(
     """Publish a document to a gateway of its own; ``functions`` are what ``python`` bindings can name.
 
     ``bindings`` maps an operation's key or operationId to ``{"kind": ..., field: value}``, every other operation runs
-    ``bind``; ``trigger`` are the settings of the API in the spelling of the REST API, ``triggers`` those of operations.
+    ``bind``; ``trigger`` are the settings of the API in the spelling of the REST API, ``triggers`` those of operations;
+    ``access`` are more fields of the snapshot (``issuers``, ``users`` ...).
     """
     settings = settings or Settings()
     python.functions.update(functions or {})
@@ -168,7 +170,7 @@ def serve(
             for key, fields in (triggers or {}).items()
         },
     )
-    snapshot = Snapshot(number=1, created="2026-01-01T00:00:00Z", apis=(entry,), keys=tuple(keys))
+    snapshot = Snapshot(number=1, created="2026-01-01T00:00:00Z", apis=(entry,), keys=tuple(keys), **(access or {}))
     return Client(Gateway(build(snapshot, lambda digest: compiled, lambda digest: shown, settings)))
 
 
