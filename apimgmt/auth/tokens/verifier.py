@@ -22,9 +22,10 @@ BELIEVED_SECONDS = 300.0
 class Verifier:
     """Verifies tokens; a good one is remembered by the digest of its text and of the issuers that verified it."""
 
-    __slots__ = ("_good", "_sources")
+    __slots__ = ("_good", "_most", "_sources")
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, most: int = MOST_TOKENS) -> None:
+        self._most = most
         self._good: dict[bytes, tuple[float, Token]] = {}
         self._sources: dict[tuple[str, str], KeySource] = {}
 
@@ -36,7 +37,7 @@ class Verifier:
         if known is not None and now < known[0]:
             return known[1]
         token = await self._verified(text, issuers, now)
-        if known is None and len(self._good) >= MOST_TOKENS:
+        if known is None and len(self._good) >= self._most:
             del self._good[next(iter(self._good))]
         self._good[digest] = (min(token.expires, now + BELIEVED_SECONDS), token)
         return token
