@@ -64,17 +64,24 @@ LINES = Lines()
 class Exchange:
     """One request (ASGI 3 ``http`` scope) and its answer."""
 
-    body = b""
-    complete = False
-    delivered = False
-    gone = False
-    over = False
-    answering = False
-    silent = False
-    left = 0
-    start: Message | None = None
-    task: asyncio.Task[None] | None = None
-    waiter: asyncio.Future[None] | None = None
+    __slots__ = (
+        "answering",
+        "body",
+        "complete",
+        "connection",
+        "delivered",
+        "expect",
+        "gone",
+        "keep",
+        "left",
+        "over",
+        "scope",
+        "service",
+        "silent",
+        "start",
+        "task",
+        "waiter",
+    )
 
     def __init__(self, connection: Channel, service: Service, scope: Scope, fields: Tail) -> None:
         self.connection = connection
@@ -82,8 +89,13 @@ class Exchange:
         self.scope = scope
         self.keep = fields.keep
         self.expect = fields.expect
-        if fields.length == 0:
-            self.complete = True
+        self.body = b""
+        self.complete = fields.length == 0
+        self.delivered = self.gone = self.over = self.answering = self.silent = False
+        self.left = 0
+        self.start: Message | None = None
+        self.task: asyncio.Task[None] | None = None
+        self.waiter: asyncio.Future[None] | None = None
 
     async def run(self) -> None:
         """Run the application; whatever it raises becomes a 500 with an id, or a cut connection."""
