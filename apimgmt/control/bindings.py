@@ -9,12 +9,17 @@ from typing import Any
 import msgspec
 
 from apimgmt.errors import Problem, SettingInvalid
-from apimgmt.model import Binding, CompiledApi, Operation, Trigger
+from apimgmt.model import ApiEntry, Binding, CompiledApi, Operation, Trigger
+from apimgmt.policies import Place, compose
 from apimgmt.processes import Process
+from apimgmt.reading import pointer, read
 from apimgmt.registry import find
 from apimgmt.settings import Settings
+from apimgmt.shared import Shared
+from apimgmt.spec.paths import parse
 
 OWN = "apimgmt."
+EVERY = "*"
 LOCKED = frozenset({"method", "path", "operationId", "key", "url", "operation"})
 
 
@@ -44,12 +49,13 @@ def read_bindings(body: Mapping[str, Any], compiled: CompiledApi) -> dict[str, B
         config = {name: member for name, member in value.items() if name != "kind"}
         kind = value.get("kind")
         if not isinstance(kind, str):
-            raise _wrong(reference, "kind", "required", "the kind of process is needed: mock, echo or python")
+            detail = "the kind of process is needed: mock, echo or python"
+            raise _wrong(pointer(reference, "kind"), "required", detail)
         bindings[operation.key] = Binding(kind=kind, config=config)
         try:
             build(bindings[operation.key], operation, compiled)
         except SettingInvalid as error:
-            raise _wrong(reference, "", "binding", str(error)) from None
+            raise _wrong(pointer(reference), "binding", str(error)) from None
     return bindings
 
 
@@ -66,29 +72,73 @@ def build(binding: Binding, operation: Operation, compiled: CompiledApi) -> Proc
 
 
 def read_triggers(
-    body: Mapping[str, Any], current: Mapping[str, Trigger], default: Trigger, compiled: CompiledApi, settings: Settings
-) -> dict[str, Trigger]:
-    """``{key or operationId: {setting: value}}`` -> settings by key; what is not named stays as it is."""
-    triggers: dict[str, Trigger] = {}
+    body: Mapping[str, Any], entry: ApiEntry, compiled: CompiledApi, settings: Settings
+) -> dict[str, Trigger | None]:
+    """``{key, operationId or "*": {setting: value}}`` -> settings by key, each of them such that its policies build.
+
+    ``*`` is every operation that has no settings of its own, hence also the ground on which an operation gets its
+    first. What is not named stays as it is, also among ``policies``, where null removes one. null instead of settings
+    gives an operation back to ``*``.
+    """
+    default = entry.trigger
+    if EVERY in body:
+        default = _trigger(EVERY, body[EVERY], entry.trigger, compiled, settings)
+    references: dict[str, str] = {}
+    triggers: dict[str, Trigger | None] = {}
     for reference, value in body.items():
-        operation = _operation(reference, value, compiled)
-        before = current.get(operation.key, default)
-        try:
-            trigger = msgspec.convert({**msgspec.to_builtins(before), **value}, Trigger)
-        except msgspec.ValidationError as error:
-            raise _wrong(reference, "", "type", str(error)) from None
-        _check_trigger(reference, trigger, compiled, settings)
-        triggers[operation.key] = trigger
-    return triggers
+        if reference != EVERY:
+            operation = _operation(reference, {} if value is None else value, compiled)
+            before = entry.triggers.get(operation.key, default)
+            references[operation.key] = reference
+            triggers[operation.key] = None if value is None else _trigger(reference, value, before, compiled, settings)
+    own = {key: trigger for key, trigger in {**entry.triggers, **triggers}.items() if trigger is not None}
+    changed = msgspec.structs.replace(entry, trigger=default, triggers=own)
+    _check_policies(changed, references, EVERY in body, compiled, settings)
+    return {**triggers, EVERY: default} if EVERY in body else triggers
+
+
+def _trigger(reference: str, value: Any, before: Trigger, compiled: CompiledApi, settings: Settings) -> Trigger:
+    """Settings with some changed; raises Problem with the place of what is wrong."""
+    if not isinstance(value, dict):
+        raise _wrong(pointer(reference), "type", "must be an object")
+    policies = value.get("policies", {})
+    if not isinstance(policies, dict):
+        raise _wrong(pointer(reference, "policies"), "type", "must be an object")
+    kept = {name: config for name, config in {**before.policies, **policies}.items() if config is not None}
+    try:
+        trigger = read({**msgspec.to_builtins(before), **value, "policies": kept}, Trigger)
+    except SettingInvalid as error:
+        raise _wrong(pointer(reference) + error.pointer, "type", str(error)) from None
+    _check_trigger(reference, trigger, compiled, settings)
+    return trigger
 
 
 def _check_trigger(reference: str, trigger: Trigger, compiled: CompiledApi, settings: Settings) -> None:
     if trigger.raw_body and compiled.specification == "2.0":
-        raise _wrong(reference, "rawBody", "specification", "needs OpenAPI 3.0; this document is Swagger 2.0")
+        detail = "needs OpenAPI 3.0; this document is Swagger 2.0"
+        raise _wrong(pointer(reference, "rawBody"), "specification", detail)
     if not 0 < trigger.timeout <= 300:
-        raise _wrong(reference, "timeout", "maximum", "must be more than 0 and at most 300 seconds")
+        raise _wrong(pointer(reference, "timeout"), "maximum", "must be more than 0 and at most 300 seconds")
     if not 0 <= trigger.body_limit <= settings.body_bytes_most:
-        raise _wrong(reference, "bodyLimit", "maximum", f"must be 0 to {settings.body_bytes_most} bytes")
+        raise _wrong(pointer(reference, "bodyLimit"), "maximum", f"must be 0 to {settings.body_bytes_most} bytes")
+
+
+def _check_policies(
+    entry: ApiEntry, references: Mapping[str, str], every: bool, compiled: CompiledApi, settings: Settings
+) -> None:
+    """Build the policies of the operations that changed, as a worker will; ``every`` says that those of ``*`` did."""
+    shared = Shared(settings)
+    for operation in compiled.operations:
+        trigger = entry.triggers.get(operation.key)
+        if operation.key not in references and (trigger is not None or not every):
+            continue
+        names = parse(operation, compiled.schemas).names
+        place = Place(entry, compiled, operation, names, settings, shared)
+        try:
+            compose((trigger or entry.trigger).policies, place)
+        except SettingInvalid as error:
+            where = pointer(references.get(operation.key, EVERY), "policies") + error.pointer
+            raise _wrong(where, "policy", f"{operation.key}: {error}") from None
 
 
 def _operation(reference: str, value: Any, compiled: CompiledApi) -> Operation:
@@ -98,11 +148,9 @@ def _operation(reference: str, value: Any, compiled: CompiledApi) -> Operation:
         raise Problem("locked", f"{touched[0]} of {reference[:200]!r} is locked by the specification")
     operation = resolve(reference, compiled)
     if not isinstance(value, dict):
-        raise _wrong(reference, "", "type", "must be an object")
+        raise _wrong(pointer(reference), "type", "must be an object")
     return operation
 
 
-def _wrong(reference: str, member: str, code: str, detail: str) -> Problem:
-    escaped = [part.replace("~", "~0").replace("/", "~1") for part in (reference, member) if part]
-    pointer = "".join(f"/{part}" for part in escaped)
-    return Problem("validation", detail, errors=[{"in": "body", "pointer": pointer, "code": code, "detail": detail}])
+def _wrong(where: str, code: str, detail: str) -> Problem:
+    return Problem("validation", detail, errors=[{"in": "body", "pointer": where, "code": code, "detail": detail}])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 
 from apimgmt.control.addresses import overlaps
+from apimgmt.control.views import is_public
 from apimgmt.model import CompiledApi, Finding, Operation, Trigger
 
 
@@ -23,6 +24,22 @@ def access_findings(compiled: CompiledApi, trigger: Trigger) -> list[Finding]:
     return [Finding(severity="warning", code="public", message=message)]
 
 
+def protocol_findings(compiled: CompiledApi, trigger: Trigger, triggers: Mapping[str, Trigger]) -> list[Finding]:
+    """One finding if credentials may come over plain HTTP (F-044); ``triggers`` are the settings by operation key."""
+    readable = [
+        operation
+        for operation in compiled.operations
+        if _takes_plain_credentials(operation, triggers.get(operation.key, trigger))
+    ]
+    if not readable:
+        return []
+    message = (
+        f"{len(readable)} of {len(compiled.operations)} operation(s) take credentials over plain HTTP, where others "
+        "can read them; once the gateway is reached by HTTPS, set policies.protocols.allow to https"
+    )
+    return [Finding(severity="warning", code="credentials-over-http", message=message)]
+
+
 def overlap_findings(
     base_path: str,
     compiled: CompiledApi,
@@ -39,6 +56,10 @@ def overlap_findings(
         if base_path.startswith(f"{other}/"):
             found += _shadowed(overlaps(other, load(other).operations, base_path), base_path, name, own=False)
     return found
+
+
+def _takes_plain_credentials(operation: Operation, trigger: Trigger) -> bool:
+    return not is_public(operation, trigger) and trigger.policies.get("protocols", {}).get("allow") != "https"
 
 
 def _says_public(operation: Operation) -> bool:

@@ -7,7 +7,7 @@ with each of its operations what is decided about it today.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Literal
 
 import msgspec
@@ -15,9 +15,9 @@ import msgspec
 from apimgmt.archive import Archive
 from apimgmt.control import Intake, TakeIn
 from apimgmt.control.addresses import check_free, given_name, join, name_from_title, new_id, normalised
-from apimgmt.control.bindings import read_bindings, read_triggers
+from apimgmt.control.bindings import EVERY, read_bindings, read_triggers
 from apimgmt.control.catalogue import Catalogue, current, found, live
-from apimgmt.control.findings import access_findings, overlap_findings
+from apimgmt.control.findings import access_findings, overlap_findings, protocol_findings
 from apimgmt.control.keys import Keys
 from apimgmt.control.plan import Plan, plan
 from apimgmt.control.publish import Publication, Publisher
@@ -167,11 +167,14 @@ class Control(Catalogue):
             row = live(transaction, reference)
             match(row, if_match)
             compiled = self._compiled(transaction, row)
-            triggers = read_triggers(body, transaction.triggers(row.id), row.trigger, compiled, self._settings)
-            for key, trigger in triggers.items():
-                transaction.set_trigger(row.id, key, trigger)
-            row = transaction.change_api(row)
-        return self._bound(row, triggers, publish)
+            changed = read_triggers(body, self._entry(transaction, row), compiled, self._settings)
+            for key in changed.keys() - {EVERY}:
+                transaction.set_trigger(row.id, key, changed[key])
+            row = transaction.change_api(row, trigger=changed.get(EVERY, row.trigger))
+            own = transaction.triggers(row.id)
+        inheriting = [one.key for one in compiled.operations if one.key not in own] if EVERY in changed else []
+        findings = protocol_findings(compiled, row.trigger, own)
+        return self._bound(row, [*changed, *inheriting], publish, findings)
 
     # ---- what is served ------------------------------------------------------------------------------------------
 
@@ -239,7 +242,11 @@ class Control(Catalogue):
             return self._compiled(transaction, live(transaction, owners[base_path][0]))
 
         others = {base: name for base, (_, name) in owners.items()}
-        return [*access_findings(compiled, row.trigger), *overlap_findings(row.base_path, compiled, others, load)]
+        return [
+            *access_findings(compiled, row.trigger),
+            *protocol_findings(compiled, row.trigger, transaction.triggers(row.id)),
+            *overlap_findings(row.base_path, compiled, others, load),
+        ]
 
     def _plan(self, transaction: Transaction, row: ApiRow, compiled: CompiledApi) -> Plan:
         return plan(self._compiled(transaction, row), compiled, transaction.bindings(row.id), row.binding)
@@ -309,7 +316,7 @@ class Control(Catalogue):
             etag=row.etag,
         )
 
-    def _bound(self, row: ApiRow, keys: Collection[str], publish: bool) -> BoundView:
+    def _bound(self, row: ApiRow, keys: Collection[str], publish: bool, findings: Sequence[Finding] = ()) -> BoundView:
         if publish:
             self.publish(row.id)
         with self._store.reading() as transaction:
@@ -325,6 +332,7 @@ class Control(Catalogue):
 
 
 def match(row: ApiRow, if_match: str | None) -> None:
+            findings=finding_views(list(findings)),
     """Raise StoreConflict if the caller read another state than the present one (RFC 9110 section 13.1.1)."""
     tags = [tag.strip() for tag in ("*" if if_match is None else if_match).split(",")]
     if "*" not in tags and row.etag not in tags:

@@ -145,11 +145,12 @@ class Transaction:
         self._connection.execute(delete(bindings).where(where))
         self._connection.execute(insert(bindings).values(api=api, operation=operation, binding=_text(binding)))
 
-    def set_trigger(self, api: str, operation: str, trigger: Trigger) -> None:
-        """Set the settings of one operation."""
+    def set_trigger(self, api: str, operation: str, trigger: Trigger | None) -> None:
+        """Set the settings of one operation; None leaves it those of its API."""
         where = (triggers.c.api == api) & (triggers.c.operation == operation)
         self._connection.execute(delete(triggers).where(where))
-        self._connection.execute(insert(triggers).values(api=api, operation=operation, trigger=_text(trigger)))
+        if trigger is not None:
+            self._connection.execute(insert(triggers).values(api=api, operation=operation, trigger=_text(trigger)))
 
     # ---- keys ----------------------------------------------------------------------------------------------------
 

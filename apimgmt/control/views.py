@@ -69,6 +69,7 @@ class ApiView(View, frozen=True):
     binding: dict[str, Any]
     authentication: str | tuple[str, ...]
     allow_public: bool
+    trigger: dict[str, Any]
     created: str
     deleted: str | None
     etag: str
@@ -116,12 +117,16 @@ class PlanView(View, frozen=True):
 
 
 class BoundView(View, frozen=True):
-    """The operations whose binding or settings were changed, as they are now; ``published`` says whether they serve."""
+    """The operations whose binding or settings were changed, as they are now; ``published`` says whether they serve.
+
+    ``findings`` is what the change leaves to be said.
+    """
 
     id: str
     name: str
     published: bool
     operations: list[OperationView]
+    findings: list[FindingView]
     etag: str
 
 
@@ -227,6 +232,7 @@ def operation_view(operation: Operation, url: str, binding: Binding, trigger: Tr
 
 def api_view(row: ApiRow, revision: RevisionRow, url: str) -> ApiView:
     """One API with its current revision."""
+        trigger=trigger_view(row.trigger),
     return ApiView(
         id=row.id,
         name=row.name,
@@ -286,9 +292,13 @@ def entry_view(entry: ApiEntry) -> dict[str, Any]:
 
 def operation_detail(view: OperationView, trigger: Trigger, specification: Any) -> OperationDetail:
     """One operation with everything there is to know about it."""
-    values = {**msgspec.structs.asdict(trigger)}
-    plain = {field.encode_name: values[field.name] for field in msgspec.structs.fields(Trigger)}
-    return OperationDetail(**msgspec.structs.asdict(view), trigger=plain, specification=specification)
+    return OperationDetail(**msgspec.structs.asdict(view), trigger=trigger_view(trigger), specification=specification)
+
+
+def trigger_view(trigger: Trigger) -> dict[str, Any]:
+    """Settings with every member, also those that have their defaults."""
+    values = msgspec.structs.asdict(trigger)
+    return {field.encode_name: values[field.name] for field in msgspec.structs.fields(Trigger)}
 
 
 def rule_views(rules: Iterable[Rule]) -> list[dict[str, Any]]:

@@ -23,7 +23,7 @@ App = Callable[[dict[str, Any], Any, Any], Awaitable[None]]
 Layer = Callable[[App], App]
 
 # Who comes first. What costs least and says least to strangers is first; the cache is last, for it must not answer a
-# caller whom a limit would refuse.
+# caller whom a limit would refuse. A policy that is not named here comes after them.
 ORDER = (
     "protocols",  # 403 before anything is looked at (F-026)
     "cors",  # preflights are answered without credentials (F-052)
@@ -81,7 +81,7 @@ def compose(policies: Mapping[str, Any], place: Place) -> Surrounding:
     before: list[Layer] = []
     after: list[Layer] = []
     preflight: App | None = None
-    for name in (name for name in ORDER if name in known):
+    for name in sorted(known, key=lambda name: ORDER.index(name) if name in ORDER else len(ORDER)):
         with _at(name):
             layers = known[name].layers(place)
         if layers.preflight is not None:

@@ -4,17 +4,29 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
+import apimgmt.policies.cors
+import apimgmt.policies.protocols  # noqa: F401  importing a policy registers it
 from apimgmt.control.bindings import read_bindings, read_triggers, resolve
-from apimgmt.errors import Problem
-from apimgmt.model import Binding, CompiledApi, Operation, Trigger
+from apimgmt.errors import Problem, SettingInvalid
+from apimgmt.model import ApiEntry, Binding, CompiledApi, Operation, Struct, Trigger
+from apimgmt.policies import Layers, Place
+from apimgmt.registry import register
 from apimgmt.settings import Settings
 
 GET = Operation(key="get /books/{id}", method="get", path="/books/{id}", operation_id="getBook")
 POST = Operation(key="post /books", method="post", path="/books", operation_id="addBook")
 TWIN = Operation(key="put /books", method="put", path="/books", operation_id="addBook")
 API = CompiledApi(title="t", version="1", specification="3.0", operations=(GET, POST, TWIN))
+
+
+def _entry(trigger: Trigger | None = None, **triggers: Trigger | None) -> ApiEntry:
+    """An API with these settings, and those of operations by their keys."""
+    entry = ApiEntry(id="api", name="books", base_path="", revision=1, digest="", trigger=trigger or Trigger())
+    own = {key: trigger for key, trigger in triggers.items() if trigger is not None}
+    return msgspec.structs.replace(entry, triggers=own)
 
 
 def _problem(body: dict[str, Any]) -> Problem:
@@ -89,9 +101,9 @@ def test_a_binding_that_cannot_work_is_refused_with_its_place(value: Any, pointe
 def test_settings_that_are_not_named_stay() -> None:
     """A change of one setting keeps the others, first those of the API, then those of the operation."""
     api = Trigger(public=True, timeout=9)
-    first = read_triggers({"getBook": {"timeout": 5}}, {}, api, API, Settings())
+    first = read_triggers({"getBook": {"timeout": 5}}, _entry(api), API, Settings())
     assert first == {GET.key: Trigger(public=True, timeout=5)}
-    second = read_triggers({"getBook": {"rawBody": True}}, first, api, API, Settings())
+    second = read_triggers({"getBook": {"rawBody": True}}, _entry(api, **first), API, Settings())
     assert second == {GET.key: Trigger(public=True, timeout=5, raw_body=True)}
 
 
@@ -101,9 +113,9 @@ def test_settings_that_are_not_named_stay() -> None:
 )
 def test_the_limits_of_settings(setting: str, good: float, bad: float) -> None:
     """At its limit a setting is taken, past it refused with its place."""
-    assert read_triggers({"getBook": {setting: good}}, {}, Trigger(), API, Settings())
+    assert read_triggers({"getBook": {setting: good}}, _entry(), API, Settings())
     with pytest.raises(Problem) as caught:
-        read_triggers({"getBook": {setting: bad}}, {}, Trigger(), API, Settings())
+        read_triggers({"getBook": {setting: bad}}, _entry(), API, Settings())
     assert caught.value.errors[0]["pointer"] == f"/getBook/{setting}"
 
 
@@ -111,7 +123,7 @@ def test_the_limits_of_settings(setting: str, good: float, bad: float) -> None:
 def test_settings_are_read_strictly(value: dict[str, Any]) -> None:
     """An unknown setting or a wrong value is refused (400)."""
     with pytest.raises(Problem) as caught:
-        read_triggers({"getBook": value}, {}, Trigger(), API, Settings())
+        read_triggers({"getBook": value}, _entry(), API, Settings())
     assert caught.value.status == 400
 
 
@@ -120,5 +132,84 @@ def test_a_raw_body_needs_openapi_3() -> None:
     """On an operation of a Swagger 2.0 document the option is refused with a message that says so."""
     swagger = CompiledApi(title="t", version="1", specification="2.0", operations=(GET,))
     with pytest.raises(Problem, match=r"OpenAPI 3\.0"):
-        read_triggers({"getBook": {"rawBody": True}}, {}, Trigger(), swagger, Settings())
-    assert read_triggers({"getBook": {"rawBody": True}}, {}, Trigger(), API, Settings())
+        read_triggers({"getBook": {"rawBody": True}}, _entry(), swagger, Settings())
+    assert read_triggers({"getBook": {"rawBody": True}}, _entry(), API, Settings())
+
+
+# ---- policies, and the whole API -------------------------------------------------------------------------------------
+
+CORS = {"origins": "https://a.example"}
+HTTPS = {"allow": "https"}
+
+
+@pytest.mark.parametrize(
+    ("reference", "value", "pointer"),
+    [
+        ("getBook", {"policies": {"teapot": {}}}, "/getBook/policies/teapot"),
+        ("getBook", {"policies": {"cors": {}}}, "/getBook/policies/cors/origins"),
+        ("getBook", {"policies": {"cors": {"origins": "a.example"}}}, "/getBook/policies/cors/origins"),
+        ("getBook", {"policies": {"cors": {"origins": ["https://a.example", 5]}}}, "/getBook/policies/cors/origins/1"),
+        ("getBook", {"policies": {"cors": {**CORS, "maxAge": -1}}}, "/getBook/policies/cors/maxAge"),
+        ("getBook", {"policies": {"cors": {**CORS, "colour": "red"}}}, "/getBook/policies/cors/colour"),
+        ("getBook", {"policies": {"protocols": {"allow": "gopher"}}}, "/getBook/policies/protocols/allow"),
+        ("getBook", {"policies": {"protocols": "https"}}, "/getBook/policies/protocols"),
+        ("getBook", {"policies": []}, "/getBook/policies"),
+        ("getBook", {"timeout": "long"}, "/getBook/timeout"),
+        ("getBook", {"colour": "red"}, "/getBook/colour"),
+        ("get /books/{id}", {"policies": {"cors": {"origins": "*", "credentials": True}}},
+         "/get ~1books~1{id}/policies/cors/origins"),
+        ("*", {"policies": {"cors": {"origins": ""}}}, "/*/policies/cors/origins"),
+        ("*", {"timeout": 301}, "/*/timeout"),
+        ("*", None, "/*"),
+    ],
+)  # fmt: skip
+def test_what_would_not_build_is_refused_with_its_place(reference: str, value: Any, pointer: str) -> None:
+    """An unknown policy, a wrong field, and what only building finds out: 400, and the pointer into the body."""
+    with pytest.raises(Problem) as caught:
+        read_triggers({reference: value}, _entry(), API, Settings())
+    assert (caught.value.status, caught.value.errors[0]["pointer"]) == (400, pointer)
+
+
+def test_one_policy_does_not_touch_the_others() -> None:
+    """A policy that is named is replaced whole, null removes it, the others stay."""
+    before = Trigger(policies={"cors": {**CORS, "maxAge": 5}, "protocols": HTTPS})
+    entry = _entry(None, **{GET.key: before})
+
+    def policies(change: Any) -> Any:
+        (trigger,) = read_triggers({"getBook": {"policies": change}}, entry, API, Settings()).values()
+        assert trigger is not None
+        return trigger.policies
+
+    assert policies({"cors": CORS}) == {"cors": CORS, "protocols": HTTPS}
+    assert policies({"cors": None}) == {"protocols": HTTPS}
+    assert policies({"cors": None, "protocols": None, "teapot": None}) == {}
+    assert policies({}) == before.policies
+
+
+def test_the_whole_api_is_every_operation_without_settings_of_its_own() -> None:
+    """``*`` sets what they have and what an operation begins with; null gives an operation back to it."""
+    entry = _entry(None, **{POST.key: Trigger(timeout=7)})
+    body = {"*": {"policies": {"protocols": HTTPS}}, "getBook": {"timeout": 5}, "post /books": None}
+    assert read_triggers(body, entry, API, Settings()) == {
+        "*": Trigger(policies={"protocols": HTTPS}),
+        GET.key: Trigger(policies={"protocols": HTTPS}, timeout=5),
+        POST.key: None,
+    }
+
+
+def test_settings_of_the_whole_api_have_to_build_where_they_are_used() -> None:
+    """A policy that one operation cannot have is refused for ``*``, unless that operation has settings of its own."""
+
+    @register("policy", "no-posts")
+    class NoPosts(Struct, frozen=True):
+        """Cannot be built around a POST."""
+
+        def layers(self, place: Place) -> Layers:
+            if place.operation.method == "post":
+                raise SettingInvalid("not for POST")
+            return Layers()
+
+    body = {"*": {"policies": {"no-posts": {}}}}
+    with pytest.raises(Problem, match="post /books: no-posts: not for POST"):
+        read_triggers(body, _entry(), API, Settings())
+    assert read_triggers(body, _entry(None, **{POST.key: Trigger()}), API, Settings())

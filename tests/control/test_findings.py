@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from apimgmt.control.findings import access_findings, overlap_findings
+import pytest
+
+from apimgmt.control.findings import access_findings, overlap_findings, protocol_findings
 from apimgmt.model import CompiledApi, Operation, Trigger
 
 
@@ -36,6 +38,21 @@ def test_what_is_open_by_consent_is_counted() -> None:
     (finding,) = access_findings(_api(open=(), silent=None, closed=({"key": ()},)), Trigger(public=True))
     assert finding.message.startswith("2 operation(s)")
     assert access_findings(_api(closed=({"key": ()},)), Trigger(public=True)) == []
+
+
+@pytest.mark.rows("F-044")
+def test_credentials_over_plain_http_are_one_warning() -> None:
+    """It counts the operations that take credentials and allow HTTP; public and HTTPS-only ones are no concern."""
+    api, https = _api(a=None, b=({"key": ()},), c=()), Trigger(policies={"protocols": {"allow": "https"}})
+    (finding,) = protocol_findings(api, Trigger(), {})
+    assert (finding.severity, finding.code) == ("warning", "credentials-over-http")
+    assert finding.message.startswith("3 of 3 operation(s)")
+    (finding,) = protocol_findings(api, Trigger(policies={"protocols": {"allow": "http"}}), {"get /a": https})
+    assert finding.message.startswith("2 of 3 operation(s)")
+    (finding,) = protocol_findings(api, Trigger(public=True), {})
+    assert finding.message.startswith("1 of 3 operation(s)")
+    assert protocol_findings(api, https, {}) == []
+    assert protocol_findings(api, Trigger(authentication="none"), {}) == []
 
 
 def test_overlaps_are_found_from_both_sides() -> None:

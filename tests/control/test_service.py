@@ -5,14 +5,18 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import msgspec
 import pytest
-from control_samples import JSON, YAML, document
+from control_samples import JSON, YAML, document, take_in
 
+import apimgmt.policies.cors
+import apimgmt.policies.protocols  # noqa: F401  importing a policy registers it
 from apimgmt.archive import Archive
 from apimgmt.control.service import Control
 from apimgmt.control.store import Store
 from apimgmt.errors import DocumentRefused, Problem, StoreConflict
-from apimgmt.model import Binding
+from apimgmt.model import Binding, Trigger
+from apimgmt.settings import Settings
 
 READ, WRITE, DROP = "get /books", "post /books", "delete /books"
 
@@ -38,7 +42,7 @@ def test_an_upload_becomes_locked_operations(control: Control) -> None:
         (WRITE, "post", "/books", {"kind": "mock"}),
     ]
     assert view.operations[0].url == "http://127.0.0.1:8080/shop/books"
-    assert [finding.code for finding in view.findings] == ["sample"]
+    assert [finding.code for finding in view.findings] == ["credentials-over-http", "sample"]
 
 
 def test_what_an_upload_may_say(control: Control, archive: Archive) -> None:
@@ -153,6 +157,64 @@ def test_one_operation_is_shown_with_its_settings(control: Control) -> None:
         1048576,
     )
     assert detail.specification is True
+
+
+@pytest.mark.rows("F-004", "F-021", "F-052")
+@pytest.mark.parametrize(
+    "setting",
+    [
+        {"policies": {"protocols": {"allow": "https"}}},
+        {"policies": {"cors": {"origins": "https://a.example", "maxAge": 5}}},
+        {"authentication": "none"},
+        {"authentication": ("basic", "apiKey")},
+        {"rawBody": True},
+        {"timeout": 5.0},
+        {"bodyLimit": 10},
+        {"errorFormat": "error"},
+    ],
+    ids=lambda setting: next(iter(setting.get("policies", setting))),
+)
+def test_each_setting_survives_a_restart(
+    setting: dict[str, Any], settings: Settings, store: Store, control: Control, archive: Archive
+) -> None:
+    """Set on one operation, published, and still there in a new process over the same store; the other has it not."""
+    api = control.upload(document(), JSON).id
+    control.set_triggers(api, {READ: setting}, publish=True)
+    store.close()
+    again = Store(settings)
+    shown = Control(settings, again, Archive(settings.root), take_in).operation(api, READ).trigger
+    others = Control(settings, again, archive, take_in).operation(api, WRITE).trigger
+    again.close()
+    for name, value in setting.items():
+        assert (shown[name], others[name] == value) == (value, False)
+    (entry,) = archive.load_snapshot(archive.current()[0]).apis
+    assert msgspec.to_builtins(entry.triggers[READ]) == msgspec.to_builtins(setting)
+
+
+def test_settings_of_the_whole_api(control: Control, archive: Archive) -> None:
+    """``*`` is for every operation that sets nothing itself, now and later; null gives an operation back to it."""
+    api = control.upload(document(), JSON).id
+    control.set_triggers(api, {WRITE: {"timeout": 3}})
+    first = control.set_triggers(api, {"*": {"policies": {"protocols": {"allow": "https"}}}}, publish=True)
+    assert ([one.key for one in first.operations], first.published) == ([READ], True)
+    assert control.get(api).trigger["policies"] == {"protocols": {"allow": "https"}}
+    (entry,) = archive.load_snapshot(archive.current()[0]).apis
+    assert (entry.trigger.policies, entry.triggers) == ({"protocols": {"allow": "https"}}, {WRITE: Trigger(timeout=3)})
+    assert [finding.code for finding in first.findings] == ["credentials-over-http"]
+    back = control.set_triggers(api, {WRITE: None}, publish=True)
+    assert ([one.key for one in back.operations], back.findings) == ([WRITE], [])
+    (entry,) = archive.load_snapshot(archive.current()[0]).apis
+    assert entry.triggers == {}
+
+
+def test_settings_that_do_not_build_change_nothing(control: Control) -> None:
+    """One wrong member, and none of the body is stored."""
+    api = control.upload(document(), JSON)
+    body = {READ: {"timeout": 3}, "*": {"timeout": 4}, WRITE: {"policies": {"cors": {"origins": "null"}}}}
+    with pytest.raises(Problem):
+        control.set_triggers(api.id, body)
+    assert control.get(api.id).etag == api.etag
+    assert control.operation(api.id, READ).trigger["timeout"] == 30
 
 
 # ---- the next revision -----------------------------------------------------------------------------------------------
