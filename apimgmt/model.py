@@ -236,13 +236,18 @@ class UserEntry(Struct, frozen=True):
 
 class AuthorityEntry(Struct, frozen=True):
     """Who may issue client certificates: ``certificates`` and ``revocations`` (CRLs) are PEM; ``apis`` are the ids of
-    the APIs that trust it, none for all."""
+    the APIs that trust it, none for all; ``subjects`` (RFC 4514) the only names that it may give, none for any.
+
+    ``rules`` narrow what holders of its certificates may call; None is everything, no rule is nothing.
+    """
 
     id: str
     name: str
     certificates: str
     revocations: str = ""
     apis: tuple[str, ...] = ()
+    subjects: tuple[str, ...] = ()
+    rules: tuple[Rule, ...] | None = None
 
 
 class ClaimNames(Struct, frozen=True):
@@ -326,6 +331,7 @@ class WorkerReport(Struct, frozen=True):
     """What a gateway worker says about itself, in ``workers/PID.json`` of the data folder.
 
     ``digest`` is the snapshot it serves; ``rejected`` the one it refused, with ``reason``. ``seen`` is a Unix time.
+    ``tls`` says why a changed TLS certificate was not taken over, empty if it was.
     """
 
     pid: int
@@ -334,3 +340,4 @@ class WorkerReport(Struct, frozen=True):
     seen: float
     rejected: str = ""
     reason: str = ""
+    tls: str = ""

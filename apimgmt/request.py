@@ -33,7 +33,8 @@ class Request:
 
     ``headers`` are the header fields by lower-case name, repeated ones joined; ``access`` who may call now; ``peer``
     the address of the connection's other end, which may be a proxy; ``scheme`` the connection's own, http or https;
-    ``certificate`` the client certificate of the connection (DER), or None; ``target`` the operation, once it is found;
+    ``certificates`` what the client of the connection showed in TLS (DER), its own first; ``target`` the operation, once
+    it is found;
     ``values`` the raw texts of its path parameters; ``caller`` what authentication found out; ``added`` header fields
     for the answer, whatever it will be.
     """
@@ -42,7 +43,7 @@ class Request:
         "access",
         "added",
         "caller",
-        "certificate",
+        "certificates",
         "headers",
         "peer",
         "query_string",
@@ -62,7 +63,7 @@ class Request:
         access: Access,
         peer: str = "",
         scheme: str = "http",
-        certificate: bytes | None = None,
+        certificates: tuple[bytes, ...] = (),
     ) -> None:
         self.segments = segments
         self.start = start
@@ -71,7 +72,7 @@ class Request:
         self.access = access
         self.peer = peer
         self.scheme = scheme
-        self.certificate = certificate
+        self.certificates = certificates
         self.target = NOWHERE
         self.values: Sequence[str] = ()
         self.caller = ANONYMOUS

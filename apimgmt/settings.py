@@ -33,11 +33,24 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     client_certificate_header: Annotated[str, Meta(description="Field in which trusted_proxies pass on client certificates: client-cert (RFC 9440), x-forwarded-client-cert (Envoy), or the name of one that holds URL-encoded PEM (nginx); empty means none.", pattern=r"^[A-Za-z0-9-]*$")] = ""
     stale_revocations: Annotated[str, Meta(description="Client certificates whose revocation list is out of date: refuse or accept.", pattern="^(refuse|accept)$")] = "refuse"
     workers: Annotated[int, Meta(description="Number of gateway worker processes.", ge=1, le=256)] = 2
+    environment: Annotated[str, Meta(description="Name of this environment; API keys of another one are not known here.", pattern="^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$")] = "default"
     database_url: Annotated[str, Meta(description="SQLAlchemy URL of the store; empty means SQLite in the data folder.")] = ""
     admin_token: Annotated[str, Meta(description="Bearer token of the admin API; empty means generated at first start.")] = ""
     secret_keys: Annotated[str, Meta(description="Keys that encrypt stored secrets, the newest first; empty means generated in the data folder.")] = ""
     handlers: Annotated[str, Meta(description="Python files or modules with process functions, separated by commas.")] = ""
     trusted_proxies: Annotated[str, Meta(description="Addresses and networks of proxies that are believed, separated by commas.")] = ""
+    basic_directory: Annotated[str, Meta(description="Who knows the passwords of the kind basic: local (users made here), pam or ldap.", pattern="^(local|pam|ldap)$")] = "local"
+    basic_cache_seconds: Annotated[float, Meta(description="How long a right password is remembered, in seconds; 0 asks every time.", ge=0, le=3600)] = 60.0
+    pam_service: Annotated[str, Meta(description="Name of the PAM service, a file in /etc/pam.d.", pattern="^[A-Za-z0-9_-]+$")] = "apimgmt"
+    ldap_url: Annotated[str, Meta(description="The directory: ldap://HOST, where StartTLS comes first, or ldaps://HOST.")] = ""
+    ldap_tls: Annotated[str, Meta(description="required, or off: passwords go over the network in the clear.", pattern="^(required|off)$")] = "required"
+    ldap_ca_file: Annotated[str, Meta(description="PEM file with the CAs that the directory's certificate may come from; empty means those of the system.")] = ""
+    ldap_user_dn: Annotated[str, Meta(description="DN of a user, with {name} in it, e.g. uid={name},ou=people,dc=example,dc=org; empty means searching.")] = ""
+    ldap_search_base: Annotated[str, Meta(description="DN below which users are searched for; empty means ldap_user_dn.")] = ""
+    ldap_search_filter: Annotated[str, Meta(description="Filter that finds one user, with {name} in it (RFC 4515).")] = "(uid={name})"
+    ldap_bind_dn: Annotated[str, Meta(description="DN of the service account that searches; empty means anonymously.")] = ""
+    ldap_bind_password_file: Annotated[str, Meta(description="File whose first line is the password of the service account.")] = ""
+    ldap_seconds: Annotated[float, Meta(description="Longest wait for the directory at each step, in seconds.", gt=0, le=60)] = 5.0
     authorization_url: Annotated[str, Meta(description="Where the gateway reaches the authorization server; empty means the admin API of this machine.")] = ""
     public_url: Annotated[str, Meta(description="Where callers reach the gateway; empty means its own address.")] = ""
 

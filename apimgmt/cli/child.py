@@ -1,7 +1,7 @@
-"""What a child of the supervisor runs: ``python -m apimgmt.cli.child gateway|admin FD PARENT``.
+"""What a child of the supervisor runs: ``python -m apimgmt.cli.child gateway|admin PARENT FD [FD]``.
 
-The listening socket comes from the supervisor, so that a caller waits instead of being refused while a killed server
-is replaced. The settings come in the environment.
+The listening sockets, of which the second is for HTTPS, come from the supervisor, so that a caller waits instead of
+being refused while a killed server is replaced. The settings come in the environment.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ def die_with(parent: int) -> None:
         sys.exit(1)
 
 
-def serve(name: str, descriptor: str) -> None:
-    """Serve the gateway or the admin API on an inherited socket until told to stop."""
+def serve(name: str, *descriptors: str) -> None:
+    """Serve the gateway or the admin API on inherited sockets until told to stop."""
     # Connexion imports a test client that Starlette would rather see replaced; that is nothing for our log
     warnings.filterwarnings("ignore", module="connexion")
     from apimgmt.gateway.server import run
@@ -36,9 +36,10 @@ def serve(name: str, descriptor: str) -> None:
     importlib.import_module("apimgmt.asgi")
     settings = from_environment(os.environ)
     workers = settings.workers if name == "gateway" else 1
-    run(f"apimgmt.asgi:{name}", f"fd://{descriptor}", settings, workers)
+    plain, *secret = [f"fd://{descriptor}" for descriptor in descriptors]
+    run(f"apimgmt.asgi:{name}", plain, settings, workers, tls_bind="".join(secret))
 
 
 if __name__ == "__main__":
-    die_with(int(sys.argv[3]))
-    serve(sys.argv[1], sys.argv[2])
+    die_with(int(sys.argv[2]))
+    serve(sys.argv[1], *sys.argv[3:])

@@ -33,6 +33,9 @@ GRACE_BEYOND_SECONDS = 3.0
 @click.option("--workers", type=int, help="Number of gateway workers.  [default: 2]")
 @click.option("--host", "gateway_host", help="Address of the gateway.  [default: 127.0.0.1]")
 @click.option("--gateway-port", type=int, help="Port of the gateway; 0 takes a free one.  [default: 8080]")
+@click.option("--tls-certificate", help="PEM file with the gateway's certificate and its chain: HTTPS, too.")
+@click.option("--tls-key", help="PEM file with its key, if it is in a file of its own.")
+@click.option("--tls-port", "gateway_tls_port", type=int, help="Port of HTTPS; 0 takes a free one.  [default: 8443]")
 @click.option("--admin-host", help="Address of the admin API.  [default: 127.0.0.1]")
 @click.option("--admin-port", type=int, help="Port of the admin API; 0 takes a free one.  [default: 8081]")
 @click.option("--public-url", help="Where callers reach the gateway, if not at its own address.")
@@ -54,6 +57,7 @@ def start(documents: tuple[str, ...], output: str, **options: Any) -> None:
     for document in documents:
         if not Path(document).exists():
             raise click.UsageError(f"there is no {document}")
+    _check_tls(settings)
     root = settings.root.absolute()
     prepare(root)
     descriptor = lock(root)
@@ -64,14 +68,18 @@ def _run(settings: Settings, lock: int, documents: tuple[str, ...], loading: dic
     token = AdminToken(settings.root)
     gateway = listen(settings.gateway_host, settings.gateway_port)
     admin = listen(settings.admin_host, settings.admin_port)
+    secret = _listen_for_tls(settings)
     settings = msgspec.structs.replace(
-        settings, gateway_port=gateway.getsockname()[1], admin_port=admin.getsockname()[1]
+        settings,
+        gateway_port=gateway.getsockname()[1],
+        admin_port=admin.getsockname()[1],
+        gateway_tls_port=secret[0].getsockname()[1] if secret else settings.gateway_tls_port,
     )
     fresh = token.open(settings.admin_token)
     environment = child_environment(settings)
     children = [
-        Child(name, _command(name, listener), listener, environment, settings.root / "logs" / f"{name}.log", [lock])
-        for name, listener in (("gateway", gateway), ("admin", admin))
+        Child(name, _command(name), listeners, environment, settings.root / "logs" / f"{name}.log", [lock])
+        for name, listeners in (("gateway", [gateway, *secret]), ("admin", [admin]))
     ]
     try:
         with Supervisor(children, settings.graceful_seconds + GRACE_BEYOND_SECONDS) as supervisor:
@@ -89,8 +97,22 @@ def _run(settings: Settings, lock: int, documents: tuple[str, ...], loading: dic
         token.forget() if fresh else token.close()
 
 
-def _command(name: str, listener: socket) -> list[str]:
-    return [sys.executable, "-m", "apimgmt.cli.child", name, str(listener.fileno()), str(os.getpid())]
+def _check_tls(settings: Settings) -> None:
+    """Say what is wrong with the certificate here, where somebody reads it, and not in the log of a worker."""
+    if settings.tls_certificate or settings.tls_key:
+        from apimgmt.gateway.tls import make_context
+
+        make_context(settings)
+
+
+def _listen_for_tls(settings: Settings) -> list[socket]:
+    """The socket for HTTPS, if there is a certificate."""
+    host = settings.gateway_tls_host or settings.gateway_host
+    return [listen(host, settings.gateway_tls_port)] if settings.tls_certificate else []
+
+
+def _command(name: str) -> list[str]:
+    return [sys.executable, "-m", "apimgmt.cli.child", name, str(os.getpid())]
 
 
 def child_environment(settings: Settings) -> dict[str, str]:
@@ -115,6 +137,9 @@ def welcome(settings: Settings, token: str | None, loaded: list[Loaded]) -> dict
             {"name": api.name, "url": gateway + api.base_path, "ui": f"{gateway}{api.base_path}/ui/"} for api in loaded
         ],
     }
+    if settings.tls_certificate:
+        host = settings.gateway_tls_host or settings.gateway_host
+        value["gatewayTls"] = _address(host, settings.gateway_tls_port, "https")
     if token:
         value["adminToken"] = token
     if key:
@@ -130,6 +155,7 @@ def banner(value: dict[str, Any]) -> list[str]:
         f"  Gateway      {value['gateway']}",
         f"  Admin API    {value['adminUi']}",
     ]
+    lines += [f"  HTTPS        {value['gatewayTls']}"] if "gatewayTls" in value else []
     lines += [f"  Swagger UI   {api['ui']} ({api['name']})" for api in value["apis"][:MOST_APIS_SHOWN]]
     if len(value["apis"]) > MOST_APIS_SHOWN:
         lines.append(f"               and {len(value['apis']) - MOST_APIS_SHOWN} more: apimgmt apis")
@@ -151,6 +177,6 @@ def _url(listener: socket) -> str:
     return _address(host, port)
 
 
-def _address(host: str, port: int) -> str:
+def _address(host: str, port: int, scheme: str = "http") -> str:
     host = reachable(host)
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"

@@ -51,23 +51,28 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 class Child:
-    """One server process and its workers; ``inherited`` are descriptors that it gets beside its listening socket."""
+    """One server process and its workers.
+
+    ``command`` is what it runs, without the numbers of its listening sockets; the first of these speaks HTTP.
+    ``inherited`` are descriptors that it gets beside them.
+    """
 
     def __init__(
         self,
         name: str,
         command: Sequence[str],
-        listener: socket.socket,
+        listeners: Sequence[socket.socket],
         environment: Mapping[str, str],
         log: Path,
         inherited: Sequence[int] = (),
     ) -> None:
         self.name = name
-        self.listener = listener
+        self.listener = listeners[0]
         self.log = log
-        self._command = command
+        numbers = [listener.fileno() for listener in listeners]
+        self._command = [*command, *map(str, numbers)]
         self._environment = environment
-        self._inherited = (listener.fileno(), *inherited)
+        self._inherited = (*numbers, *inherited)
         self._process: subprocess.Popen[bytes] | None = None
         self._orphans: list[int] = []
         self._started = 0.0

@@ -19,6 +19,7 @@ from apimgmt.gateway.pages import Page, make_page
 from apimgmt.gateway.relay import mounts
 from apimgmt.gateway.runtime import Runtime, build
 from apimgmt.gateway.scope import header_map
+from apimgmt.gateway.tls import Tls
 from apimgmt.model import WorkerReport
 from apimgmt.request import SCOPE_KEY, Request
 from apimgmt.spec.paths import canonical
@@ -30,7 +31,12 @@ DROPPED_MOST = 500
 
 
 class Gateway:
-    """Serves one runtime at a time; ``runtime`` is None until the first snapshot is built, or the one for ever."""
+    """Serves one runtime at a time; ``runtime`` is None until the first snapshot is built, or the one for ever.
+
+    ``tls`` is the server's TLS, if it has any.
+    """
+
+    tls: Tls | None = None
 
     def __init__(self, runtime: Runtime | None = None) -> None:
         self.runtime = runtime
@@ -115,6 +121,7 @@ class Gateway:
 
     async def _other(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
         if scope["type"] == "lifespan":
+            self.tls = scope.get("extensions", _NOTHING).get("tls")
             await self._lifespan(receive, send)
         elif scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1008})
@@ -201,7 +208,7 @@ class Worker(Gateway):
         archive = self._archive
         snapshot = archive.load_snapshot(digest)
         with _uncollected():
-            return build(
+            runtime = build(
                 snapshot,
                 archive.load_api,
                 archive.load_document,
@@ -210,6 +217,9 @@ class Worker(Gateway):
                 digest,
                 self._mounts,
             )
+        if self.tls is not None:
+            self.tls.trust(snapshot.authorities)
+        return runtime
 
     def _settle(self, before: Runtime | None, now: Runtime) -> None:
         """Keep the new runtime out of every later collection, and collect what was swapped out once it is much.
@@ -237,6 +247,7 @@ class Worker(Gateway):
                 seen=time.time(),
                 rejected=self._rejected[0],
                 reason=self._rejected[1],
+                tls=self.tls.fault if self.tls is not None else "",
             )
         )
 
@@ -271,7 +282,7 @@ def _request(
         runtime.access,
         client[0] if client else "",
         scope.get("scheme", "http"),
-        tls["client_cert_der"] if tls else None,
+        tls["client_certificates"] if tls else (),
     )
 
 

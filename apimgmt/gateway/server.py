@@ -12,22 +12,22 @@ import math
 import os
 import resource
 import signal
-import ssl
 import sys
 from collections.abc import Mapping
 from importlib import import_module
 from typing import Any
 
 import msgspec
-from gunicorn import sock  # type: ignore[import-untyped]
 from gunicorn.app.base import BaseApplication  # type: ignore[import-untyped]
 from gunicorn.arbiter import Arbiter  # type: ignore[import-untyped]
 from gunicorn.workers.gasgi import ASGIWorker  # type: ignore[import-untyped]
 
 from apimgmt.errors import SettingInvalid
 from apimgmt.gateway.http.connection import Connection
+from apimgmt.gateway.http.handshake import SecretPort
 from apimgmt.gateway.http.lifespan import Lifespan
 from apimgmt.gateway.http.service import Application, Service
+from apimgmt.gateway.tls import Tls
 from apimgmt.settings import Settings, from_environment, to_environment
 
 HEARTBEAT_SECONDS = 1.0
@@ -38,9 +38,13 @@ HUNG_AFTER_SECONDS = 60
 
 
 class Worker(ASGIWorker):  # type: ignore[misc]
-    """A gunicorn worker that serves an ASGI 3 application; settings come from ``APIMGMT_*`` in the environment."""
+    """A gunicorn worker that serves an ASGI 3 application; settings come from ``APIMGMT_*`` in the environment.
+
+    It speaks HTTP on its first socket and HTTPS on every other.
+    """
 
     asgi: Application
+    tls: Tls | None = None
 
     def init_process(self) -> None:
         """Allow as many open files as the system lets us, as each connection is one."""
@@ -61,11 +65,14 @@ class Worker(ASGIWorker):  # type: ignore[misc]
         self.stopping.set()
 
     async def _serve(self) -> None:
-        tls = self._get_ssl_context()
         try:
+            self.tls = self._make_tls()
             await self._start_lifespan()
             self.service = Service(self.asgi, self.settings, self.log, self.state)
-            await self._listen(tls)
+            await self._listen()
+        except SettingInvalid as error:
+            self.log.error("The worker did not start: %s", error)
+            raise SystemExit(Arbiter.WORKER_BOOT_ERROR) from error
         except Exception as error:
             self.log.error("The worker did not start: %s", error, exc_info=error)
             raise SystemExit(Arbiter.WORKER_BOOT_ERROR) from error
@@ -74,41 +81,32 @@ class Worker(ASGIWorker):  # type: ignore[misc]
         gc.freeze()
         while self.alive and self.ppid == os.getppid():
             self.notify()
+            if self.tls is not None:
+                await asyncio.to_thread(self.tls.refresh)
             await self._pause(HEARTBEAT_SECONDS)
         await self._shutdown()
 
-    def _get_ssl_context(self) -> ssl.SSLContext | None:
-        """The TLS context, if TLS is configured; a context that cannot be built ends the worker and the server."""
-        if not self.cfg.is_ssl:
-            return None
-        try:
-            context = sock.ssl_context(self.cfg)
-        except Exception as error:
-            self.log.error("The TLS context cannot be built: %s", error)
-            raise SystemExit(Arbiter.WORKER_BOOT_ERROR) from error
-        if not isinstance(context, ssl.SSLContext):
-            self.log.error("The ssl_context hook gave no TLS context")
-            raise SystemExit(Arbiter.WORKER_BOOT_ERROR)
-        return context
+    def _make_tls(self) -> Tls | None:
+        """What the sockets for HTTPS need; raises SettingInvalid, which ends the worker and the server."""
+        if self.cfg.is_ssl:
+            raise SettingInvalid("gunicorn's certfile and keyfile are not used here: set tls_certificate and tls_key")
+        return Tls(self.settings) if len(self.sockets) > 1 else None
 
     async def _start_lifespan(self) -> None:
-        self.lifespan = Lifespan(self.asgi, self.state)
+        self.lifespan = Lifespan(self.asgi, self.state, {} if self.tls is None else {"tls": self.tls})
         starting = asyncio.ensure_future(self.lifespan.startup())
         while not starting.done():
             self.notify()
             await asyncio.wait((starting,), timeout=HEARTBEAT_SECONDS)
         starting.result()
 
-    async def _listen(self, tls: ssl.SSLContext | None) -> None:
-        timeouts: dict[str, Any] = {}
-        if tls is not None:
-            seconds = self.settings.header_seconds
-            timeouts = {"ssl_handshake_timeout": seconds, "ssl_shutdown_timeout": min(seconds, KILL_AFTER_SECONDS)}
-        for listener in self.sockets:
-            server = await self.loop.create_server(
-                lambda: Connection(self.service), sock=listener.sock, ssl=tls, backlog=self.cfg.backlog, **timeouts
-            )
-            self.servers.append(server)
+    async def _listen(self) -> None:
+        plain, *secret = self.sockets
+        self.servers.append(
+            await self.loop.create_server(lambda: Connection(self.service), sock=plain.sock, backlog=self.cfg.backlog)
+        )
+        if self.tls is not None:
+            self.servers += [SecretPort(self.service, one.sock, self.tls, Connection) for one in secret]
 
     async def _pause(self, seconds: float) -> None:
         try:
@@ -132,13 +130,16 @@ class Worker(ASGIWorker):  # type: ignore[misc]
             await self.lifespan.shutdown()
 
 
-def serve_config(settings: Settings, *, bind: str, workers: int, app: str, **options: Any) -> dict[str, Any]:
-    """The gunicorn options for one server; ``options`` are more of them, such as ``certfile`` or ``ca_certs``.
+def serve_config(
+    settings: Settings, *, bind: str, workers: int, app: str, tls_bind: str = "", **options: Any
+) -> dict[str, Any]:
+    """The gunicorn options for one server; ``options`` are more of them.
 
-    ``bind`` is ``host:port`` or ``unix:path``, ``app`` is ``module:factory``.
+    ``bind`` is ``host:port``, ``unix:path`` or ``fd://NUMBER``, and ``tls_bind`` the same for HTTPS; ``app`` is
+    ``module:factory``.
     """
     config: dict[str, Any] = {
-        "bind": bind,
+        "bind": [bind, tls_bind] if tls_bind else bind,
         "workers": workers,
         "worker_class": "apimgmt.gateway.server.Worker",
         "worker_connections": settings.connections,
@@ -153,8 +154,6 @@ def serve_config(settings: Settings, *, bind: str, workers: int, app: str, **opt
         "errorlog": "-",
         "loglevel": "warning",
     }
-    if "ca_certs" in options:
-        config["cert_reqs"] = ssl.CERT_OPTIONAL
     return {**config, **options}
 
 
@@ -201,7 +200,7 @@ class Server(BaseApplication):  # type: ignore[misc]
 
 
 def run(app_factory: str, bind: str, settings: Settings, workers: int, **options: Any) -> None:
-    """Serve until a signal ends it; ``app_factory`` is ``module:function``, ``options`` are further ones of gunicorn.
+    """Serve until a signal ends it; ``app_factory`` is ``module:function``, ``options`` are those of `serve_config`.
 
     The settings go to the workers through the environment. Ends by SystemExit, as gunicorn's master does.
     """

@@ -37,7 +37,7 @@ def make(tmp_path: Path) -> Iterator[Callable[[str], Child]]:
 
     def child(code: str) -> Child:
         listener = listen("127.0.0.1", 0)
-        made.append(Child("child", [sys.executable, "-c", code], listener, os.environ, tmp_path / "child.log"))
+        made.append(Child("child", [sys.executable, "-c", code], [listener], os.environ, tmp_path / "child.log"))
         return made[-1]
 
     yield child

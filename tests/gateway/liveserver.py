@@ -29,7 +29,10 @@ def free_port() -> int:
 
 
 class LiveServer:
-    """`python -m apimgmt.gateway.server` with `server_app`; `settings` are fields of Settings, `options` gunicorn's."""
+    """`python -m apimgmt.gateway.server` with `server_app`; `settings` are fields of Settings, `options` gunicorn's.
+
+    With a `tls_certificate` among the settings it has a `tls_port`, too.
+    """
 
     command: Sequence[str] = (sys.executable, "-m", "apimgmt.gateway.server", "server_app:make", "{bind}", "{workers}")
 
@@ -37,6 +40,9 @@ class LiveServer:
         self.port = free_port()
         self.workers = workers
         self.options = options or {}
+        if "tls_certificate" in settings:
+            self.tls_port = free_port()
+            self.options = {"tls_bind": f"127.0.0.1:{self.tls_port}", **self.options}
         self.settings = settings
         self.errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the server
         self.process = self._start()

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import os
 import time
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
+
+from apimgmt.model import AuthorityEntry
 
 SEEN: list[list[str]] = []
 EVENTS: list[str] = []
@@ -51,6 +55,9 @@ def make_failing() -> Any:
 
 async def lifespan(scope: Any, receive: Any, send: Any) -> None:
     scope["state"]["started"] = "yes"
+    if "APIMGMT_TEST_AUTHORITIES" in os.environ:
+        pem = Path(os.environ["APIMGMT_TEST_AUTHORITIES"]).read_text()
+        scope["extensions"]["tls"].trust([AuthorityEntry(id="a", name="a", certificates=pem)])
     while True:
         message = await receive()
         await send({"type": message["type"] + ".complete"})
@@ -97,7 +104,7 @@ async def scope_seen(scope: Any, receive: Any, send: Any, query: Any) -> None:
     text["headers"] = [[name.decode(), value.decode("latin-1")] for name, value in scope["headers"]]
     text |= {name: scope[name] for name in ("client", "server", "root_path", "state")}
     tls = scope["extensions"].get("tls")
-    text["tls"] = tls and {"name": tls["client_cert_name"], "bytes": len(tls["client_cert"] or b"")}
+    text["tls"] = tls and [hashlib.sha256(der).hexdigest() for der in tls["client_certificates"]]
     text["body"] = body.decode("latin-1")
     await answer(send, json.dumps(text).encode())
 

@@ -1,13 +1,11 @@
-"""The server as its users see it: scopes, answers, limits, TLS, shutdown, and the processes around it."""
+"""The server as its users see it: scopes, answers, limits, shutdown, and the processes around it."""
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import signal
 import socket
-import ssl
 import subprocess
 import sys
 import threading
@@ -16,15 +14,9 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
-from ipaddress import IPv4Address
 from pathlib import Path
-from typing import Any
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from liveserver import LiveServer, connections, free_port, read, statuses
 
 from apimgmt.gateway.server import serve_config
@@ -355,106 +347,9 @@ def test_bad_settings_and_factories_end_the_server() -> None:
 
 def test_serve_config() -> None:
     """The options are those that are safe: no control socket, no trusted proxies, a factory in every worker."""
-    config = serve_config(Settings(graceful_seconds=1.5), bind="127.0.0.1:0", workers=3, app="a:b", ca_certs="ca.pem")
+    config = serve_config(Settings(graceful_seconds=1.5), bind="127.0.0.1:0", workers=3, app="a:b")
     assert config["control_socket_disable"] and config["forwarded_allow_ips"] == "" and not config["preload_app"]
-    assert (config["workers"], config["graceful_timeout"], config["cert_reqs"]) == (3, 4, ssl.CERT_OPTIONAL)
-
-
-def certificate(folder: Path, name: str, issuer: tuple[x509.Certificate, Any] | None, usage: Any = None) -> Any:
-    """A key and a certificate below `issuer` (or self-signed), written as NAME.pem and NAME.key."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name(
-        [x509.NameAttribute(NameOID.ORGANIZATION_NAME, "Acme"), x509.NameAttribute(NameOID.COMMON_NAME, name)]
-    )
-    now = datetime.now(UTC)
-    builder = (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(issuer[0].subject if issuer else subject)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.BasicConstraints(issuer is None, None), True)
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(IPv4Address("127.0.0.1"))]), False)
-    )
-    if usage:
-        builder = builder.add_extension(x509.ExtendedKeyUsage([usage]), False)
-    made = builder.sign(issuer[1] if issuer else key, hashes.SHA256())
-    (folder / f"{name}.pem").write_bytes(made.public_bytes(serialization.Encoding.PEM))
-    (folder / f"{name}.key").write_bytes(
-        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    )
-    return made, key
-
-
-@pytest.fixture(scope="module")
-def pki(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two authorities, a server certificate, a client certificate of each authority."""
-    folder = tmp_path_factory.mktemp("pki")
-    authority, other = certificate(folder, "ca", None), certificate(folder, "other", None)
-    certificate(folder, "server", authority, ExtendedKeyUsageOID.SERVER_AUTH)
-    certificate(folder, "partner", authority, ExtendedKeyUsageOID.CLIENT_AUTH)
-    certificate(folder, "intruder", other, ExtendedKeyUsageOID.CLIENT_AUTH)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def tls_server(pki: Path) -> Iterator[LiveServer]:
-    """A server that asks for client certificates of the first authority and does not insist."""
-    options = {name: str(pki / file) for name, file in (("certfile", "server.pem"), ("keyfile", "server.key"))}
-    with LiveServer(options={**options, "ca_certs": str(pki / "ca.pem")}) as running:
-        yield running
-
-
-def tls_scope(server: LiveServer, pki: Path, name: str) -> Any:
-    """The scope of a request over TLS with this client certificate, if any."""
-    context = ssl.create_default_context(cafile=str(pki / "ca.pem"))
-    if name:
-        context.load_cert_chain(pki / f"{name}.pem", pki / f"{name}.key")
-    with server.connect() as plain, context.wrap_socket(plain, server_hostname="127.0.0.1") as connection:
-        connection.sendall(b"GET /scope HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
-        data = b""
-        while piece := connection.recv(65_536):
-            data += piece
-    return json.loads(data.partition(b"\r\n\r\n")[2]) if data else None
-
-
-@pytest.mark.rows("C-023")
-def test_client_certificate(tls_server: LiveServer, pki: Path) -> None:
-    """The verified client certificate and its name are in the scope; without one there are none."""
-    scope = tls_scope(tls_server, pki, "partner")
-    assert scope["scheme"] == "https" and scope["tls"]["name"] == "CN=partner,O=Acme" and scope["tls"]["bytes"] > 300
-    assert tls_scope(tls_server, pki, "")["tls"] == {"name": None, "bytes": 0}
-
-
-def test_foreign_client_certificate(tls_server: LiveServer, pki: Path) -> None:
-    """A client certificate of another authority does not get through the handshake."""
-    with contextlib.suppress(ssl.SSLError, ConnectionError):
-        assert tls_scope(tls_server, pki, "intruder") is None
-
-
-def test_plain_http_on_the_tls_port(tls_server: LiveServer) -> None:
-    """Plain HTTP gets no answer on the TLS port."""
-    assert statuses(tls_server.talk(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", 1.0)) == []
-
-
-@pytest.mark.parametrize("broken", ("certfile", "keyfile", "ca_certs"))
-def test_fails_closed_without_a_tls_context(pki: Path, tmp_path: Path, broken: str) -> None:
-    """A TLS context that cannot be built ends the server; it never serves plain HTTP instead."""
-    options = {"certfile": "server.pem", "keyfile": "server.key", "ca_certs": "ca.pem"}
-    options = {name: str(pki / file) for name, file in options.items()}
-    options[broken] = str(tmp_path / "broken.pem")
-    (tmp_path / "broken.pem").write_text("not a certificate")
-    server = LiveServer(options=options)
-    answers = []
-    while server.process.poll() is None:
-        try:
-            answers.append(server.talk(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", 0.2))
-        except OSError:
-            time.sleep(0.02)
-    assert server.process.returncode != 0 and not any(answers)
-    assert "TLS context cannot be built" in server.log()
+    assert (config["workers"], config["graceful_timeout"], config["bind"]) == (3, 4, "127.0.0.1:0")
 
 
 def test_large_answers_under_load(server: LiveServer) -> None:

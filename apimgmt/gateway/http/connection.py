@@ -17,12 +17,11 @@ from collections.abc import Callable
 from typing import Any, cast
 from urllib.parse import unquote_to_bytes
 
-from cryptography import x509
-
 from apimgmt.errors import Problem
 from apimgmt.gateway.http import framing
 from apimgmt.gateway.http.exchange import HIGH_WATER, Exchange
 from apimgmt.gateway.http.framing import CHUNKED, Chunks, Partial, Tail
+from apimgmt.gateway.http.handshake import client_certificates
 from apimgmt.gateway.http.service import RESERVE, RETRY_AFTER, SWEEP_SECONDS, Scope, Service
 
 IDLE, BODY, BUSY, LINGER, CLOSING = range(5)
@@ -45,7 +44,7 @@ class Connection(asyncio.Protocol):
         self.service = service
         self.settings = service.settings
         self.phase = IDLE
-        self.deadline = service.deadline(self.settings.header_seconds)
+        self.deadline = math.inf
         self.exchange: Exchange | None = None
         self.buffer = b""
         self.at = 0
@@ -64,13 +63,14 @@ class Connection(asyncio.Protocol):
     # the connection
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Take the peer's address and certificate, and refuse one connection too many with 503."""
+        """Take the peer's address and certificates, and refuse one connection too many with 503."""
         self.transport = cast(asyncio.Transport, transport)
+        self.deadline = self.service.deadline(self.settings.header_seconds)
         self.write: Callable[[bytes], None] = self.transport.write
         peer, own = transport.get_extra_info("peername"), transport.get_extra_info("sockname")
         self.client = tuple(peer[:2]) if peer else None
         self.server = tuple(own[:2]) if isinstance(own, tuple) else (own, None)
-        self.tls = client_certificate(transport)
+        self.tls = tls_extension(transport)
         self.scheme = "http" if self.tls is None else "https"
         self.address = peer[0] if peer else ""
         full = self.service.is_full(self.address)
@@ -389,11 +389,7 @@ def decode_path(path: bytes) -> str:
         return decoded.decode("latin-1")
 
 
-def client_certificate(transport: asyncio.BaseTransport) -> dict[str, Any] | None:
-    """The client certificate that OpenSSL has verified, as DER and as RFC 4514 name; None without TLS."""
+def tls_extension(transport: asyncio.BaseTransport) -> dict[str, Any] | None:
+    """``client_certificates`` of the connection for its scopes; None without TLS."""
     tls = transport.get_extra_info("ssl_object")
-    if tls is None:
-        return None
-    der = tls.getpeercert(binary_form=True)
-    name = x509.load_der_x509_certificate(der).subject.rfc4514_string() if der else None
-    return {"client_cert": der, "client_cert_name": name}
+    return None if tls is None else {"client_certificates": client_certificates(tls)}

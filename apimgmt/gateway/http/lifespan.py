@@ -9,10 +9,18 @@ from apimgmt.gateway.http.service import Application, Message, Scope
 
 
 class Lifespan:
-    """The lifespan of one application; ``state`` is what it leaves for the scopes of its requests."""
+    """The lifespan of one application; ``state`` is what it leaves for the scopes of its requests.
 
-    def __init__(self, app: Application, state: dict[str, Any]) -> None:
-        scope: Scope = {"type": "lifespan", "asgi": {"version": "3.0", "spec_version": "2.0"}, "state": state}
+    ``extensions`` are what the server has for it: ``tls``, if there is any.
+    """
+
+    def __init__(self, app: Application, state: dict[str, Any], extensions: dict[str, Any] | None = None) -> None:
+        scope: Scope = {
+            "type": "lifespan",
+            "asgi": {"version": "3.0", "spec_version": "2.0"},
+            "state": state,
+            "extensions": extensions or {},
+        }
         self.events: asyncio.Queue[Message] = asyncio.Queue()
         self.answers: asyncio.Queue[Message] = asyncio.Queue()
         self.task = asyncio.ensure_future(app(scope, self.events.get, self.answers.put))
