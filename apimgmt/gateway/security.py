@@ -16,6 +16,7 @@ from connexion.security import NO_VALUE, AbstractSecurityHandler, SecurityHandle
 
 from apimgmt.auth import Surroundings, Verify
 from apimgmt.auth.apikey import ApiKey
+from apimgmt.auth.basic import Basic
 from apimgmt.auth.bearer import Bearer
 from apimgmt.auth.certificate import ClientCertificate
 from apimgmt.auth.oauth2 import OAuth2
@@ -26,21 +27,11 @@ from apimgmt.request import SCOPE_KEY, Request
 logging.getLogger("connexion").setLevel(logging.ERROR)
 
 
-class Unavailable(AbstractSecurityHandler):  # type: ignore[misc]
-    """A kind that cannot be checked here: its alternative is dropped, and with the last one everything is refused."""
-
-    def __init__(self, surroundings: Surroundings) -> None:
-        pass
-
-    def get_fn(self, scheme: Mapping[str, Any], scopes: object) -> None:
-        """No check, hence no access by this alternative."""
-
-
 # Scheme to kind; a kind is made for each operation and scheme of an API, with the API's surroundings.
 KINDS: dict[str, Callable[..., AbstractSecurityHandler]] = {
     "apiKey": ApiKey,
     "bearer": Bearer,
-    "basic": Unavailable,
+    "basic": Basic,
     "oauth2": OAuth2,
     "openIdConnect": OAuth2,
     "mutualtls": ClientCertificate,
