@@ -122,22 +122,18 @@ class Admin:
         """``GET /snapshot``."""
         return self._control.snapshot().plain()
 
-    # ---- keys ----------------------------------------------------------------------------------------------------
+    # ---- who may call --------------------------------------------------------------------------------------------
 
-    def listKeys(self, invocation: Invocation) -> Answer:  # noqa: N802
-        """``GET /keys``."""
-        return [view.plain() for view in self._control.keys.all()]
+    def rotateKey(self, invocation: Invocation) -> Answer:  # noqa: N802
+        """``POST /keys/{id}/rotate``: the only answer that shows the new text."""
+        overlap = (invocation.data.body or {}).get("overlap", 0)
+        shown = self._control.keys.rotate(invocation.data.path.id, overlap, _if_match(invocation))
+        return shown.view, 200, {"ETag": shown.etag, "Cache-Control": "no-store"}
 
-    def createKey(self, invocation: Invocation) -> Answer:  # noqa: N802
-        """``POST /keys``: the only answer that shows the key."""
-        body = invocation.data.body
-        view = self._control.keys.create(body["name"], body.get("rules") or ())
-        return view.plain(), 201, {"Location": f"/api/v1/keys/{view.id}", "Cache-Control": "no-store"}
-
-    def deleteKey(self, invocation: Invocation) -> Answer:  # noqa: N802
-        """``DELETE /keys/{key}``."""
-        self._control.keys.delete(invocation.data.path.key)
-        return Envelope(204)
+    def getAccess(self, invocation: Invocation) -> Answer:  # noqa: N802
+        """``GET /access``."""
+        query = invocation.data.query
+        return self._control.access(query.method, query.path, query["as"])
 
     def _decide(self, decide: Callable[..., View], invocation: Invocation) -> Answer:
         body = invocation.data.body
@@ -152,6 +148,7 @@ def handlers(control: Control) -> dict[str, Handler]:
     admin = Admin(control)
     names = [name for name in vars(Admin) if not name.startswith("_")]
     found = {name: getattr(admin, name) for name in names}
+    found |= crud(control.keys, "Key", "Keys", "keys")
     found |= crud(control.rulesets, "Ruleset", "Rulesets", "rulesets")
     return {name: _mapped(handler) for name, handler in found.items()}
 

@@ -1,91 +1,228 @@
-"""API keys: 256 random bits each, shown once, kept as their SHA-256."""
+"""API keys: made and shown once, kept as their SHA-256, rotated with overlap, revoked (H-096 to H-099).
+
+A revoked key keeps its row for a while, so that its holder is told what happened; its name is free at once.
+"""
 
 from __future__ import annotations
 
 import hashlib
-import re
-import secrets
+import time
 from collections.abc import Mapping, Sequence
-from typing import Any
+from datetime import UTC, datetime
+from typing import Any, Literal
 
 import msgspec
 
-from apimgmt.control.addresses import NAME, new_id
+from apimgmt.auth import keytext
 from apimgmt.control.publish import Publisher
-from apimgmt.control.rows import KeyRow, now
+from apimgmt.control.resources import Resources, Shown, match, wrong
+from apimgmt.control.rows import ResourceRow
+from apimgmt.control.rulesets import read_rules, rules_of, rulesets
 from apimgmt.control.store import Store
 from apimgmt.control.transaction import Transaction
-from apimgmt.control.views import KeyView, NewKeyView, key_view, new_key_view
+from apimgmt.control.views import rule_views
 from apimgmt.errors import Problem
-from apimgmt.model import Rule
+from apimgmt.model import KeyEntry, Rule, Struct
+from apimgmt.registry import register
 
-PATTERN = re.compile(r"(?:/(?!\*\*/)[^/\s]*)+")
-VERBS = ("*", "GET", "PUT", "POST", "DELETE", "HEAD", "OPTIONS", "PATCH")
+DAY = 86_400
+EXPIRING_SECONDS = 14 * DAY
+REMEMBERED_SECONDS = 30 * DAY
+OVERLAP_MOST = 30 * DAY
 
-
-class Keys:
-    """The API keys of the platform; a new or removed one is published at once."""
-
-    def __init__(self, store: Store, publisher: Publisher) -> None:
-        self._store = store
-        self._publisher = publisher
-
-    def create(self, name: str, rules: Sequence[Mapping[str, Any]] = ()) -> NewKeyView:
-        """A new key. ``rules`` are ``{"methods": [...], "path": ...}``; without a rule it may call nothing."""
-        text = f"apik_{secrets.token_urlsafe(32)}"
-        row = KeyRow(id=new_id("key"), name=_name(name), digest=digest(text), rules=_rules(rules), created=now())
-
-        def add(transaction: Transaction) -> None:
-            if name in {key.name for key in transaction.api_keys()}:
-                raise Problem("conflict", f"there is an API key named {name!r}")
-            transaction.add_key(row)
-
-        self._publisher.publish(add)
-        return new_key_view(row, text)
-
-    def all(self) -> list[KeyView]:
-        """All keys by name, without their texts."""
-        with self._store.reading() as transaction:
-            return [key_view(row) for row in transaction.api_keys()]
-
-    def delete(self, reference: str) -> None:
-        """Revoke a key, by id or name; it is refused from now on."""
-
-        def remove(transaction: Transaction) -> None:
-            found = [row.id for row in transaction.api_keys() if reference in (row.id, row.name)]
-            if not found:
-                raise Problem("not-found", f"there is no API key {reference[:100]!r}")
-            transaction.remove_key(found[0])
-
-        self._publisher.publish(remove)
+State = Literal["active", "expiring", "expired", "revoked"]
 
 
-def digest(text: str) -> str:
+class Key(Struct, frozen=True):
+    """What is stored of a key. ``older`` are the digests that rotations replaced, with the Unix times until which they
+    count; ``expires`` and ``revoked`` are Unix times, 0 for never and no."""
+
+    digest: str
+    hint: str = ""
+    rules: tuple[Rule, ...] = ()
+    rulesets: tuple[str, ...] = ()
+    environment: str = "default"
+    expires: float = 0.0
+    older: dict[str, float] = {}
+    revoked: float = 0.0
+
+
+class Wanted(Struct, frozen=True):
+    """What a person says of a key; ``expires`` is an RFC 3339 time, None for never."""
+
+    rules: tuple[Rule, ...] = ()
+    rulesets: tuple[str, ...] = ()
+    expires: datetime | None = None
+
+
+class Fresh(Wanted, frozen=True, kw_only=True):
+    """The same of a new key, with the ``text`` that was made for it."""
+
+    text: str
+    environment: str
+
+
+class Keys(Resources[Key]):
+    """The API keys of the platform; whatever happens to one is published at once."""
+
+    kind = "key"
+    noun = "an API key"
+    content = Key
+
+    def __init__(self, store: Store, publisher: Publisher, environment: str) -> None:
+        super().__init__(store, publisher)
+        self._environment = environment
+
+    def create(self, body: Mapping[str, Any]) -> Shown:
+        """A new key; its text is in the answer under ``key``, this once. Without a rule it may call nothing."""
+        environment = body.get("environment", self._environment)
+        if not isinstance(environment, str) or not keytext.ENVIRONMENT.fullmatch(environment):
+            raise wrong("/environment", "pattern", "must be 1 to 32 small letters, digits and `-`")
+        text = keytext.make(environment)
+        shown = super().create({**body, "text": text, "environment": environment})
+        return _with_text(shown, text)
+
+    def rotate(self, reference: str, overlap: float = 0.0, if_match: str | None = None) -> Shown:
+        """A new text for a key, shown this once; the one before counts for ``overlap`` seconds more, at most 30 days.
+
+        Texts of earlier rotations end then, too, if they do not end sooner: 0 is for a key that leaked.
+        """
+        if not 0 <= overlap <= OVERLAP_MOST:
+            raise wrong("/overlap", "maximum", f"must be 0 to {OVERLAP_MOST} seconds")
+        made: list[str] = []
+
+        def change(transaction: Transaction) -> ResourceRow:
+            row = self._unrevoked(transaction, reference)
+            match(row, if_match)
+            key = self.stored(row)
+            made.append(keytext.make(key.environment))
+            now = time.time()
+            older = {
+                digest: min(until, now + overlap)
+                for digest, until in key.older.items()
+                if until > now - REMEMBERED_SECONDS
+            }
+            older[key.digest] = now + overlap
+            digest, hint = _digest(made[0]), keytext.hint(made[0])
+            key = msgspec.structs.replace(key, digest=digest, hint=hint, older=older)
+            return self.put(transaction, row, key, row.name)
+
+        row, _ = self._publisher.publish(change)
+        return _with_text(Shown(self.view(row), row.etag), made[0])
+
+    def delete(self, reference: str, if_match: str | None = None) -> None:
+        """Revoke a key: no text of it opens anything any more, and its name is free."""
+
+        def revoke(transaction: Transaction) -> None:
+            row = self.found(transaction, reference)
+            match(row, if_match)
+            self._forget_old(transaction)
+            key = self.stored(row)
+            if not key.revoked:
+                key = msgspec.structs.replace(key, rules=(), rulesets=(), revoked=time.time())
+                self.put(transaction, row, key, f"{row.name} ({row.id})")
+
+        self._publisher.publish(revoke)
+
+    def read(self, body: Mapping[str, Any], before: Key | None, transaction: Transaction) -> Key:
+        """``{"rules": [...], "rulesets": [...], "expires": ...}``."""
+        if before is not None and before.revoked:
+            raise Problem("conflict", "the key was revoked; make a new one")
+        wanted = self.converted(body, Fresh if before is None else Wanted)
+        rules_of(transaction, wanted.rulesets)
+        decided = {
+            "rules": read_rules(wanted.rules, body.get("rules", ()), transaction),
+            "rulesets": wanted.rulesets,
+            "expires": _seconds(wanted.expires),
+        }
+        if before is not None:
+            return msgspec.structs.replace(before, **decided)
+        assert isinstance(wanted, Fresh)
+        return Key(
+            digest=_digest(wanted.text), hint=keytext.hint(wanted.text), environment=wanted.environment, **decided
+        )
+
+    def view(self, row: ResourceRow) -> dict[str, Any]:
+        """A key without its text and its digest; ``overlap`` says until when an older text counts."""
+        key = self.stored(row)
+        now = time.time()
+        return {
+            "id": row.id,
+            "name": row.name,
+            "state": _state(key, now),
+            "hint": key.hint,
+            "environment": key.environment,
+            "rules": rule_views(key.rules),
+            "rulesets": list(key.rulesets),
+            "expires": _time(key.expires),
+            "overlap": _time(max((until for until in key.older.values() if until > now), default=0.0)),
+            "revoked": _time(key.revoked),
+            "created": row.created,
+        }
+
+    def _unrevoked(self, transaction: Transaction, reference: str) -> ResourceRow:
+        row = self.found(transaction, reference)
+        if self.stored(row).revoked:
+            raise Problem("conflict", "the key was revoked; make a new one")
+        return row
+
+    def _forget_old(self, transaction: Transaction) -> None:
+        """Drop the rows of keys that were revoked long ago."""
+        for row in transaction.resources(self.kind):
+            if 0 < self.stored(row).revoked < time.time() - REMEMBERED_SECONDS:
+                transaction.remove_resource(row.id)
+
+
+@register("snapshot", "keys")
+def entries(transaction: Transaction) -> tuple[KeyEntry, ...]:
+    """The keys as the gateway gets them, by id: with the rules of their rulesets, and never a text."""
+    known = rulesets(transaction)
+    rows = sorted(transaction.resources(Keys.kind), key=lambda row: row.id)
+    return tuple(_entry(row, msgspec.json.decode(row.content, type=Key), known) for row in rows)
+
+
+def _entry(row: ResourceRow, key: Key, known: Mapping[str, Sequence[Rule]]) -> KeyEntry:
+    shared = (rule for name in key.rulesets for rule in known[name])
+    return KeyEntry(
+        id=row.id,
+        name=row.name,
+        digest=key.digest,
+        rules=(*key.rules, *shared),
+        environment=key.environment,
+        expires=key.expires,
+        older=key.older,
+        revoked=bool(key.revoked),
+    )
+
+
+def _state(key: Key, now: float) -> State:
+    if key.revoked:
+        return "revoked"
+    if not key.expires or now < key.expires - EXPIRING_SECONDS:
+        return "active"
+    return "expiring" if now < key.expires else "expired"
+
+
+def _digest(text: str) -> str:
     """What is kept of a key: SHA-256 in hexadecimal. It is random, so it needs no salt and no stretching."""
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _name(name: str) -> str:
-    if NAME.fullmatch(name):
-        return name
-    raise _wrong("/name", "pattern", "must be 1 to 100 letters, digits, spaces and `_.-`")
+def _with_text(shown: Shown, text: str) -> Shown:
+    return Shown({**shown.view, "key": text}, shown.etag)
 
 
-def _rules(rules: Sequence[Mapping[str, Any]]) -> tuple[Rule, ...]:
-    try:
-        read = msgspec.convert(list(rules), tuple[Rule, ...])
-    except msgspec.ValidationError as error:
-        raise _wrong("/rules", "type", str(error)) from None
-    checked = []
-    for index, (rule, written) in enumerate(zip(read, rules, strict=True)):
-        methods = tuple(method.upper() for method in rule.methods)
-        if not methods or set(methods) - set(VERBS):
-            raise _wrong(f"/rules/{index}/methods", "enum", f"must be some of {', '.join(VERBS)}")
-        if "path" not in written or not PATTERN.fullmatch(rule.path):
-            raise _wrong(f"/rules/{index}/path", "pattern", "must begin with /; * is one segment, a last ** any number")
-        checked.append(Rule(methods=methods, path=rule.path))
-    return tuple(checked)
+def _seconds(moment: datetime | None) -> float:
+    if moment is None:
+        return 0.0
+    if moment.tzinfo is None:
+        raise wrong("/expires", "format", "must be a time with its offset, e.g. 2030-01-31T00:00:00Z (RFC 3339)")
+    if moment.timestamp() <= time.time():
+        raise wrong("/expires", "minimum", "must be in the future; to end a key now, revoke it")
+    return moment.timestamp()
 
 
-def _wrong(pointer: str, code: str, detail: str) -> Problem:
-    return Problem("validation", detail, errors=[{"in": "body", "pointer": pointer, "code": code, "detail": detail}])
+def _time(seconds: float) -> str | None:
+    if not seconds:
+        return None
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -54,21 +54,26 @@ class Publication(NamedTuple):
 class Publisher:
     """The only one who makes snapshots; one at a time in this process, one at a time in the store."""
 
-    def __init__(self, store: Store, archive: Archive, wait_seconds: float = 10.0) -> None:
+    def __init__(
+        self, store: Store, archive: Archive, wait_seconds: float = 10.0, environment: str = "default"
+    ) -> None:
         self._store = store
         self._archive = archive
+        self._environment = environment
         self._wait_seconds = wait_seconds
         self._lock = threading.Lock()
 
     def recover(self) -> None:
-        """At start: make the first (empty) snapshot, or finish a publish that a crash cut off."""
+        """At start: make the first (empty) snapshot, or finish a publish that a crash cut off; follow the settings."""
         with self._lock, self._store.writing() as transaction:
             row = transaction.snapshot()
             if row is None:
                 self._refuse_foreign_folder()
-                row = self._keep(transaction, Snapshot(number=1, created=now()))
-            self._archive.load_snapshot(row.digest)
+                row = self._keep(transaction, Snapshot(number=1, created=now(), environment=self._environment))
+            snapshot = self._archive.load_snapshot(row.digest)
         self._point_at(row.digest)
+        if snapshot.environment != self._environment:
+            self.publish(lambda transaction: None)
 
     def publish(self, change: Callable[[Transaction], Changed]) -> tuple[Changed, Publication]:
         """Make a change and publish the store as it is then; returns what the change returned, and the outcome.
@@ -118,7 +123,7 @@ class Publisher:
         entries = tuple(transaction.entries())
         fields = {name: find("snapshot", name)(transaction) for name in names("snapshot")}
         wanted = Snapshot(
-            number=served.number, created=served.created, apis=entries, keys=transaction.key_entries(), **fields
+            number=served.number, created=served.created, environment=self._environment, apis=entries, **fields
         )
         if wanted == served:
             return before

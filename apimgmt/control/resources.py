@@ -20,6 +20,7 @@ from apimgmt.errors import Problem, StoreConflict
 from apimgmt.model import Struct
 
 Content = TypeVar("Content", bound=Struct)
+Shape = TypeVar("Shape", bound=Struct)
 
 
 class Shown(NamedTuple):
@@ -47,7 +48,7 @@ class Resources(Generic[Content]):
 
         Raises Problem("validation") with the place of what is wrong.
         """
-        return self.converted(body)
+        return self.converted(body, self.content)
 
     def view(self, row: ResourceRow) -> dict[str, Any]:
         """The resource as it is shown: never a secret."""
@@ -56,6 +57,9 @@ class Resources(Generic[Content]):
         members = {field.encode_name: getattr(stored, field.name) for field in msgspec.structs.fields(stored)}
         plain: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(members))
         return {"id": row.id, "name": row.name, "created": row.created, **plain}
+
+    def release(self, row: ResourceRow, transaction: Transaction) -> None:
+        """Called before the name of one goes; raises Problem("conflict") if something refers to it."""
 
     # ---- what can be done with all of them -----------------------------------------------------------------------
 
@@ -96,10 +100,10 @@ class Resources(Generic[Content]):
             name = self._name(body) if "name" in body else row.name
             if name != row.name and any(other.name == name for other in transaction.resources(self.kind)):
                 raise Problem("conflict", f"there is {self.noun} named {name!r}")
+            if name != row.name:
+                self.release(row, transaction)
             content = self.read(_without_name(body), self.stored(row), transaction)
-            row = msgspec.structs.replace(row, name=name, content=_text(content), version=row.version + 1)
-            transaction.put_resource(row)
-            return row
+            return self.put(transaction, row, content, name)
 
         row, _ = self._publisher.publish(change)
         return Shown(self.view(row), row.etag)
@@ -110,6 +114,7 @@ class Resources(Generic[Content]):
         def remove(transaction: Transaction) -> None:
             row = self.found(transaction, reference)
             match(row, if_match)
+            self.release(row, transaction)
             transaction.remove_resource(row.id)
 
         self._publisher.publish(remove)
@@ -127,10 +132,16 @@ class Resources(Generic[Content]):
         """The struct of a row."""
         return msgspec.json.decode(row.content, type=self.content)
 
-    def converted(self, body: Mapping[str, Any]) -> Content:
-        """The body as the struct, read strictly."""
+    def put(self, transaction: Transaction, row: ResourceRow, content: Content, name: str) -> ResourceRow:
+        """The next state of a row, as stored."""
+        row = msgspec.structs.replace(row, name=name, content=_text(content), version=row.version + 1)
+        transaction.put_resource(row)
+        return row
+
+    def converted(self, body: Mapping[str, Any], shape: type[Shape]) -> Shape:
+        """The body as a struct, read strictly."""
         try:
-            return msgspec.convert(dict(body), self.content)
+            return msgspec.convert(dict(body), shape)
         except msgspec.ValidationError as error:
             text, _, place = str(error).partition(" - at `$")
             raise wrong("/" + place.strip("`.").replace(".", "/") if place else "", "type", text) from None

@@ -7,7 +7,7 @@ from typing import Literal
 
 import msgspec
 
-from apimgmt.model import ApiEntry, Binding, Finding, Rule, Trigger
+from apimgmt.model import ApiEntry, Binding, Finding, Trigger
 
 
 def now() -> str:
@@ -59,18 +59,8 @@ class RevisionRow(msgspec.Struct, frozen=True, kw_only=True):
     created: str
 
 
-class KeyRow(msgspec.Struct, frozen=True, kw_only=True):
-    """An API key: the SHA-256 of its text, never the text."""
-
-    id: str
-    name: str
-    digest: str
-    rules: tuple[Rule, ...]
-    created: str
-
-
 class ResourceRow(msgspec.Struct, frozen=True, kw_only=True):
-    """A named thing of one kind (a ruleset, a user, an issuer ...); ``content`` is the JSON of its struct."""
+    """A named thing of one kind (a key, a ruleset, a user, an issuer ...); ``content`` is the JSON of its struct."""
 
     id: str
     kind: str
@@ -100,6 +90,40 @@ class GrantRow(msgspec.Struct, frozen=True, kw_only=True):
     content: str
     expires: float
     ended: float | None = None
+
+
+class LoginRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A session or a personal token of a user: the SHA-256 of its text, never the text.
+
+    ``used`` and ``expires`` are Unix times; a session ends some time after it was used last.
+    """
+
+    id: str
+    digest: str
+    user: str
+    name: str
+    kind: Literal["session", "token"]
+    created: str
+    used: float
+    expires: float
+
+
+class AuditRow(msgspec.Struct, frozen=True, kw_only=True):
+    """One change: who (name and address) did what (``action``, an operationId) to ``subject`` (kind and name).
+
+    ``before`` and ``after`` are JSON without secrets, empty where there was nothing; ``digest`` covers this entry and
+    the digest of the one before it.
+    """
+
+    number: int
+    time: str
+    who: str
+    address: str
+    action: str
+    subject: str
+    before: str
+    after: str
+    digest: str
 
 
 class SnapshotRow(msgspec.Struct, frozen=True, kw_only=True):

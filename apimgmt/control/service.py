@@ -14,6 +14,7 @@ import msgspec
 
 from apimgmt.archive import Archive
 from apimgmt.control import Intake, TakeIn
+from apimgmt.control.access import answer
 from apimgmt.control.addresses import check_free, given_name, join, name_from_title, new_id, normalised
 from apimgmt.control.bindings import EVERY, read_bindings, read_triggers
 from apimgmt.control.catalogue import Catalogue, current, found, live
@@ -57,9 +58,9 @@ class Control(Catalogue):
         super().__init__(settings, store, archive)
         self._take_in = take_in
         self.functions = sorted(functions)
-        self._publisher = Publisher(store, archive, wait_seconds)
+        self._publisher = Publisher(store, archive, wait_seconds, settings.environment)
         self._publisher.recover()
-        self.keys = Keys(store, self._publisher)
+        self.keys = Keys(store, self._publisher, settings.environment)
         self.rulesets = Rulesets(store, self._publisher)
 
     # ---- documents -----------------------------------------------------------------------------------------------
@@ -162,7 +163,7 @@ class Control(Catalogue):
     def set_triggers(
         self, reference: str, body: Mapping[str, Any], *, publish: bool = False, if_match: str | None = None
     ) -> BoundView:
-        """Change settings of operations: ``{key or operationId: {setting: value}}``, all or none of them."""
+        """Change settings of operations: ``{key, operationId or "*": {setting: value}}``, all or none of them."""
         with self._store.writing() as transaction:
             row = live(transaction, reference)
             match(row, if_match)
@@ -205,6 +206,10 @@ class Control(Catalogue):
     def snapshot(self) -> SnapshotView:
         """What is published, and which worker serves what."""
         return self._publisher.snapshot()
+
+    def access(self, method: str, path: str, who: str | None = None) -> dict[str, Any]:
+        """Who may call an operation, or what comes of a call by one caller; see :func:`access.answer`."""
+        return answer(self._archive, method, path, who)
 
     # ---- parts ---------------------------------------------------------------------------------------------------
 
@@ -327,12 +332,12 @@ class Control(Catalogue):
             name=row.name,
             published=is_current(row),
             operations=[operation for operation in operations if operation.key in keys],
+            findings=finding_views(list(findings)),
             etag=row.etag,
         )
 
 
 def match(row: ApiRow, if_match: str | None) -> None:
-            findings=finding_views(list(findings)),
     """Raise StoreConflict if the caller read another state than the present one (RFC 9110 section 13.1.1)."""
     tags = [tag.strip() for tag in ("*" if if_match is None else if_match).split(",")]
     if "*" not in tags and row.etag not in tags:

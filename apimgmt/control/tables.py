@@ -78,16 +78,6 @@ triggers = Table(
     Column("trigger", Text, nullable=False),
 )
 
-keys = Table(
-    "keys",
-    metadata,
-    Column("id", String(40), primary_key=True),
-    Column("name", String(100), nullable=False, unique=True),
-    Column("digest", String(64), nullable=False, unique=True),
-    Column("rules", Text, nullable=False),
-    Column("created", String(40), nullable=False),
-)
-
 resources = Table(
     "resources",
     metadata,
@@ -112,6 +102,33 @@ grants = Table(
     Column("ended", Float),
     Index("grants_family", "family"),
     Index("grants_expires", "expires"),
+)
+
+logins = Table(
+    "logins",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("digest", String(64), nullable=False, unique=True),
+    Column("user", String(40), nullable=False),
+    Column("name", String(100), nullable=False),
+    Column("kind", String(10), nullable=False),
+    Column("created", String(40), nullable=False),
+    Column("used", Float, nullable=False),
+    Column("expires", Float, nullable=False),
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("time", String(40), nullable=False),
+    Column("who", String(200), nullable=False),
+    Column("address", String(100), nullable=False),
+    Column("action", String(100), nullable=False),
+    Column("subject", String(300), nullable=False),
+    Column("before", Text, nullable=False),
+    Column("after", Text, nullable=False),
+    Column("digest", String(64), nullable=False),
 )
 
 snapshots = Table(

@@ -8,9 +8,9 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection, Row, delete, func, insert, or_, select, update
 
-from apimgmt.control.rows import ApiRow, GrantRow, KeyRow, ResourceRow, RevisionRow, SnapshotRow
-from apimgmt.control.tables import apis, bindings, grants, keys, resources, revisions, snapshots, triggers
-from apimgmt.model import ApiEntry, Binding, Finding, KeyEntry, Rule, Trigger
+from apimgmt.control.rows import ApiRow, GrantRow, ResourceRow, RevisionRow, SnapshotRow
+from apimgmt.control.tables import apis, bindings, grants, resources, revisions, snapshots, triggers
+from apimgmt.model import ApiEntry, Binding, Finding, Trigger
 
 REVISION_COLUMNS = [column for column in revisions.columns if column.name != "content"]
 
@@ -37,10 +37,6 @@ def _api(row: Row[Any]) -> ApiRow:
 def _revision(row: Row[Any]) -> RevisionRow:
     findings = msgspec.json.decode(row.findings, type=tuple[Finding, ...])
     return RevisionRow(**{**row._mapping, "findings": findings})
-
-
-def _key(row: Row[Any]) -> KeyRow:
-    return KeyRow(**{**row._mapping, "rules": msgspec.json.decode(row.rules, type=tuple[Rule, ...])})
 
 
 class Transaction:
@@ -152,30 +148,13 @@ class Transaction:
         if trigger is not None:
             self._connection.execute(insert(triggers).values(api=api, operation=operation, trigger=_text(trigger)))
 
-    # ---- keys ----------------------------------------------------------------------------------------------------
-
-    def api_keys(self) -> list[KeyRow]:
-        """All API keys, by name."""
-        return [_key(row) for row in self._connection.execute(select(keys).order_by(keys.c.name))]
-
-    def key_entries(self) -> tuple[KeyEntry, ...]:
-        """The keys as the gateway gets them, by id."""
-        rows = sorted(self.api_keys(), key=lambda row: row.id)
-        return tuple(KeyEntry(id=row.id, name=row.name, digest=row.digest, rules=row.rules) for row in rows)
-
-    def add_key(self, row: KeyRow) -> None:
-        """A new API key."""
-        self._connection.execute(insert(keys).values(**{**msgspec.structs.asdict(row), "rules": _text(row.rules)}))
-
-    def remove_key(self, key: str) -> None:
-        """Forget an API key, by its id."""
-        self._connection.execute(delete(keys).where(keys.c.id == key))
-
     # ---- resources -----------------------------------------------------------------------------------------------
 
-    def resources(self, kind: str) -> list[ResourceRow]:
-        """All resources of a kind, by name."""
-        query = select(resources).where(resources.c.kind == kind).order_by(resources.c.name)
+    def resources(self, kind: str | None = None) -> list[ResourceRow]:
+        """All resources, or those of one kind, by name."""
+        query = select(resources).order_by(resources.c.kind, resources.c.name)
+        if kind is not None:
+            query = query.where(resources.c.kind == kind)
         return [ResourceRow(**row._mapping) for row in self._connection.execute(query)]
 
     def resource(self, kind: str, reference: str) -> ResourceRow | None:

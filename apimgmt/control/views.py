@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from apimgmt.control.rows import ApiRow, KeyRow, RevisionRow
+from apimgmt.control.rows import ApiRow, RevisionRow
 from apimgmt.model import ApiEntry, Binding, Finding, Operation, Rule, Trigger
 
 
@@ -145,21 +145,6 @@ class RevisionView(View, frozen=True):
     findings: list[FindingView]
 
 
-class KeyView(View, frozen=True):
-    """An API key without its text."""
-
-    id: str
-    name: str
-    rules: list[dict[str, Any]]
-    created: str
-
-
-class NewKeyView(KeyView, frozen=True):
-    """A fresh API key; ``key`` is shown this once."""
-
-    key: str
-
-
 class WorkerView(View, frozen=True):
     """A gateway worker seen from here: it serves the snapshot, is behind, or refused it."""
 
@@ -232,7 +217,6 @@ def operation_view(operation: Operation, url: str, binding: Binding, trigger: Tr
 
 def api_view(row: ApiRow, revision: RevisionRow, url: str) -> ApiView:
     """One API with its current revision."""
-        trigger=trigger_view(row.trigger),
     return ApiView(
         id=row.id,
         name=row.name,
@@ -248,6 +232,7 @@ def api_view(row: ApiRow, revision: RevisionRow, url: str) -> ApiView:
         binding=binding_view(row.binding),
         authentication=row.trigger.authentication,
         allow_public=row.trigger.public,
+        trigger=trigger_view(row.trigger),
         created=row.created,
         deleted=row.deleted,
         etag=row.etag,
@@ -273,16 +258,6 @@ def revision_view(row: RevisionRow, api: ApiRow) -> RevisionView:
         created=row.created,
         findings=finding_views(row.findings),
     )
-
-
-def key_view(row: KeyRow) -> KeyView:
-    """An API key; neither its text nor its digest."""
-    return KeyView(id=row.id, name=row.name, rules=rule_views(row.rules), created=row.created)
-
-
-def new_key_view(row: KeyRow, text: str) -> NewKeyView:
-    """An API key with its text, for the one time that it is shown."""
-    return NewKeyView(id=row.id, name=row.name, rules=rule_views(row.rules), created=row.created, key=text)
 
 
 def entry_view(entry: ApiEntry) -> dict[str, Any]:

@@ -322,13 +322,19 @@ def test_the_functions_that_can_be_bound_are_listed(call: Call) -> None:
 
 
 def test_keys_come_and_go(call: Call) -> None:
-    """Made, listed without the text, revoked."""
+    """Made, listed without the text, changed, rotated, revoked."""
     made, status, headers = call("createKey", body={"name": "k", "rules": [{"methods": ["GET"], "path": "/shop/**"}]})
     assert (status, headers["Location"], headers["Cache-Control"]) == (201, f"/api/v1/keys/{made['id']}", "no-store")
     (listed,), _, _ = call("listKeys")
-    assert listed == {name: made[name] for name in ("id", "name", "rules", "created")}
-    assert call("deleteKey", key=made["id"])[1] == 204
-    assert call("listKeys")[0] == []
+    assert listed == call("getKey", id="k")[0] == {name: made[name] for name in made if name != "key"}
+    changed, _, headers = call("replaceKey", id="k", body={"expires": "2040-01-01T00:00:00Z"})
+    assert (changed["rules"], changed["expires"]) == ([], "2040-01-01T00:00:00.000Z")
+    rotated, _, headers = call("rotateKey", id="k", body={"overlap": 60}, headers={"If-Match": headers["ETag"]})
+    assert headers["Cache-Control"] == "no-store"
+    assert rotated["key"] != made["key"]
+    assert call("rotateKey", id="k")[0]["key"] != rotated["key"]
+    assert call("deleteKey", id=made["id"])[1] == 204
+    assert [key["state"] for key in call("listKeys")[0]] == ["revoked"]
 
 
 def test_a_key_is_in_no_other_answer(call: Call, api: dict[str, Any]) -> None:
