@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from apimgmt.auth.access import Access
-from apimgmt.errors import SnapshotRefused
+from apimgmt.errors import SettingInvalid, SnapshotRefused
 from apimgmt.gateway.deadlines import Deadlines
 from apimgmt.gateway.document import shown
 from apimgmt.gateway.stack import Stack, build_stack
@@ -117,5 +117,5 @@ def _stack(
 
     try:
         return build_stack(entry, load_api(entry.digest), make_document, settings, deadlines, shared)
-    except SnapshotRefused as error:
+    except (SettingInvalid, SnapshotRefused) as error:
         raise SnapshotRefused(f"API {entry.name!r}: {error}") from None
