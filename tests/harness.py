@@ -69,7 +69,12 @@ class Answer:
 
 
 class Client:
-    """Calls an ASGI application in this process, one request after another."""
+    """Calls an ASGI application in this process, one request after another.
+
+    ``certificates`` is what it shows in TLS (DER), its own certificate first.
+    """
+
+    certificates: tuple[bytes, ...] = ()
 
     def __init__(
         self, app: Any, scheme: str = "http", host: str = "gateway.example", address: str = "192.0.2.7"
@@ -126,6 +131,7 @@ class Client:
             "client": (self.address, 50000),
             "server": (self.host, 8080),
             "state": {},
+            "extensions": {"tls": {"client_certificates": self.certificates}} if self.certificates else {},
         }
 
 

@@ -7,6 +7,7 @@ partner.save(tmp_path / "partner.pem")   # the certificate, what vouches for it,
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -114,6 +115,11 @@ def with_sha1(holder: Holder, issuer: Holder) -> Holder:
     algorithm = _der(0x30, _der(0x06, SHA1_RSA) + _der(0x05, b""))
     der = _der(0x30, content + algorithm + _der(0x03, b"\0" + signature))
     return Holder(x509.load_der_x509_certificate(der), holder.key)
+
+
+def to_pem(der: bytes) -> str:
+    """A certificate as PEM."""
+    return ssl.DER_cert_to_PEM_cert(der)
 
 
 def full_name(name: str) -> x509.Name:
