@@ -150,6 +150,9 @@ def handlers(control: Control) -> dict[str, Handler]:
     found = {name: getattr(admin, name) for name in names}
     found |= crud(control.keys, "Key", "Keys", "keys")
     found |= crud(control.rulesets, "Ruleset", "Rulesets", "rulesets")
+    found |= crud(control.issuers, "Issuer", "Issuers", "issuers")
+    found |= crud(control.applications, "Application", "Applications", "applications")
+    found |= crud(control.access_policies, "AccessPolicy", "AccessPolicies", "access-policies")
     return {name: _mapped(handler) for name, handler in found.items()}
 
 

@@ -56,14 +56,15 @@ class Rulesets(Resources[Ruleset]):
 
 
 def read_rules(
-    rules: Sequence[Rule], written: Sequence[Mapping[str, Any]], transaction: Transaction
+    rules: Sequence[Rule], written: Sequence[Mapping[str, Any]], transaction: Transaction, pointer: str = "/rules"
 ) -> tuple[Rule, ...]:
-    """Rules as they are stored: methods in capitals, an API by its id; ``written`` is what a person sent for them.
+    """Rules as they are stored: methods in capitals, an API by its id; ``written`` is what a person sent for them, at
+    ``pointer``.
 
     Raises Problem for one that could never match, or that says nothing and so would open everything.
     """
     pairs = enumerate(zip(rules, written, strict=True))
-    return tuple(_checked(rule, "path" in sent, f"/rules/{number}", transaction) for number, (rule, sent) in pairs)
+    return tuple(_checked(rule, "path" in sent, f"{pointer}/{number}", transaction) for number, (rule, sent) in pairs)
 
 
 def rulesets(transaction: Transaction) -> dict[str, tuple[Rule, ...]]:

@@ -15,10 +15,13 @@ import msgspec
 from apimgmt.archive import Archive
 from apimgmt.control import Intake, TakeIn
 from apimgmt.control.access import answer
+from apimgmt.control.accesspolicies import AccessPolicies
 from apimgmt.control.addresses import check_free, given_name, join, name_from_title, new_id, normalised
+from apimgmt.control.applications import Applications
 from apimgmt.control.bindings import EVERY, read_bindings, read_triggers
 from apimgmt.control.catalogue import Catalogue, current, found, live
 from apimgmt.control.findings import access_findings, overlap_findings, protocol_findings
+from apimgmt.control.issuers import Issuers
 from apimgmt.control.keys import Keys
 from apimgmt.control.plan import Plan, plan
 from apimgmt.control.publish import Publication, Publisher
@@ -62,6 +65,9 @@ class Control(Catalogue):
         self._publisher.recover()
         self.keys = Keys(store, self._publisher, settings.environment)
         self.rulesets = Rulesets(store, self._publisher)
+        self.issuers = Issuers(store, self._publisher)
+        self.applications = Applications(store, self._publisher)
+        self.access_policies = AccessPolicies(store, self._publisher)
 
     # ---- documents -----------------------------------------------------------------------------------------------
 
