@@ -245,9 +245,7 @@ def test_a_key_belongs_to_an_environment(control: Control, archive: Archive) -> 
     assert {entry.name: entry.environment for entry in published(archive)} == {"own": "default", "other": "staging"}
 
 
-def test_a_platform_that_changes_its_environment_publishes_it(
-    control: Control, archive: Archive, store: Store
-) -> None:
+def test_a_platform_that_changes_its_environment_publishes_it(control: Control, archive: Archive, store: Store) -> None:
     """The next start with another setting is enough: keys of the environment before are not known any more."""
     settings = msgspec.structs.replace(control._settings, environment="production")
     again = Control(settings, store, archive, control._take_in)

@@ -70,11 +70,12 @@ def test_an_operation_takes_the_credentials_of_its_document(
 
 @pytest.mark.rows("F-016")
 def test_silence_is_not_public() -> None:
-    """An operation about whose security the document says nothing needs an API key, in one of two places."""
+    """An operation about whose security the document says nothing needs an API key, in one of three places."""
     client = api()
     assert client.get("/x").status == 401
     assert client.get("/x", {"X-API-Key": "secret"}).status == 200
     assert client.get("/x", {"Authorization": "Bearer secret"}).status == 200
+    assert client.get("/x?api_key=secret").status == 200
 
 
 @pytest.mark.parametrize("security", [[], [{}], [{}, {"header": []}], [{"header": []}, {}]])
