@@ -7,7 +7,8 @@ from apimgmt.errors import SettingInvalid
 from apimgmt.settings import Settings
 
 # What says nothing about the password (pam(3), Linux-PAM's numbers): no module, no access to it, or it is out of order.
-OUT_OF_ORDER = frozenset((1, 2, 3, 4, 5, 8, 9, 26, 28))
+# PAM_SYSTEM_ERR (4) is not among them: pam_exec says it for every refusal of its program.
+OUT_OF_ORDER = frozenset((1, 2, 3, 5, 8, 9, 26, 28))
 
 
 class Pam:
