@@ -8,8 +8,9 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection, Row, delete, func, insert, or_, select, update
 
-from apimgmt.control.rows import ApiRow, GrantRow, ResourceRow, RevisionRow, SnapshotRow
-from apimgmt.control.tables import apis, bindings, grants, resources, revisions, snapshots, triggers
+from apimgmt.control.audit import actor, chained, masked
+from apimgmt.control.rows import ApiRow, AuditRow, GrantRow, LoginRow, ResourceRow, RevisionRow, SnapshotRow, now
+from apimgmt.control.tables import apis, audit, bindings, grants, logins, resources, revisions, snapshots, triggers
 from apimgmt.model import ApiEntry, Binding, Finding, Trigger
 
 REVISION_COLUMNS = [column for column in revisions.columns if column.name != "content"]
@@ -45,6 +46,35 @@ class Transaction:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
+    # ---- audit ---------------------------------------------------------------------------------------------------
+
+    def note(self, subject: str, before: Any, after: Any) -> None:
+        """Write down a change, with who is at work; every writing method here that changes a decision does."""
+        if before == after:
+            return
+        query = select(audit.c.number, audit.c.digest).order_by(audit.c.number.desc()).limit(1)
+        last = self._connection.execute(query).one_or_none()
+        who = actor.get()
+        row = AuditRow(
+            number=last.number + 1 if last else 1,
+            time=now(),
+            who=who.name[:200],
+            address=who.address[:100],
+            action=who.action[:100],
+            subject=subject[:300],
+            before=_text(masked(before)) if before is not None else "",
+            after=_text(masked(after)) if after is not None else "",
+            digest="",
+        )
+        row = msgspec.structs.replace(row, digest=chained(last.digest if last else "", row))
+        self._connection.execute(insert(audit).values(**msgspec.structs.asdict(row)))
+
+    def notes(self, after: int, limit: int, subject: str) -> list[AuditRow]:
+        """At most ``limit`` entries with numbers above ``after`` whose subject begins so, oldest first."""
+        wanted = (audit.c.number > after) & audit.c.subject.startswith(subject, autoescape=True)
+        query = select(audit).where(wanted).order_by(audit.c.number).limit(limit)
+        return [AuditRow(**row._mapping) for row in self._connection.execute(query)]
+
     # ---- APIs ----------------------------------------------------------------------------------------------------
 
     def apis(self) -> list[ApiRow]:
@@ -74,12 +104,14 @@ class Transaction:
     def add_api(self, row: ApiRow) -> None:
         """A new API."""
         self._connection.execute(insert(apis).values(**_columns(msgspec.structs.asdict(row))))
+        self.note(f"api {row.name}", None, _decisions(row))
 
     def change_api(self, row: ApiRow, **changes: Any) -> ApiRow:
         """The row with ``changes`` and the next version, as stored."""
         changed = msgspec.structs.replace(row, version=row.version + 1, **changes)
         values = _columns({name: getattr(changed, name) for name in (*changes, "version")})
         self._connection.execute(update(apis).where(apis.c.id == row.id).values(**values))
+        self.note(f"api {row.name}", _decisions(row), _decisions(changed))
         return changed
 
     def entries(self) -> list[ApiEntry]:
@@ -122,6 +154,7 @@ class Transaction:
         """A new revision with its bytes."""
         values = {**msgspec.structs.asdict(row), "findings": _text(row.findings), "content": content}
         self._connection.execute(insert(revisions).values(**values))
+        self.note(f"revision {row.api}/{row.number}", None, {"digest": row.digest, "title": row.title})
 
     # ---- bindings and triggers -----------------------------------------------------------------------------------
 
@@ -138,12 +171,17 @@ class Transaction:
     def set_binding(self, api: str, operation: str, binding: Binding) -> None:
         """Bind an operation, whatever it was bound to before."""
         where = (bindings.c.api == api) & (bindings.c.operation == operation)
+        before = self._connection.scalar(select(bindings.c.binding).where(where))
+        self.note(f"binding {api} {operation}", _plain(before), msgspec.to_builtins(binding))
         self._connection.execute(delete(bindings).where(where))
         self._connection.execute(insert(bindings).values(api=api, operation=operation, binding=_text(binding)))
 
     def set_trigger(self, api: str, operation: str, trigger: Trigger | None) -> None:
         """Set the settings of one operation; None leaves it those of its API."""
         where = (triggers.c.api == api) & (triggers.c.operation == operation)
+        before = self._connection.scalar(select(triggers.c.trigger).where(where))
+        after = msgspec.to_builtins(trigger) if trigger is not None else None
+        self.note(f"trigger {api} {operation}", _plain(before), after)
         self._connection.execute(delete(triggers).where(where))
         if trigger is not None:
             self._connection.execute(insert(triggers).values(api=api, operation=operation, trigger=_text(trigger)))
@@ -168,18 +206,52 @@ class Transaction:
 
     def put_resource(self, row: ResourceRow) -> None:
         """A new resource, or the new state of one."""
-        self.remove_resource(row.id)
+        before = self._content(row.id)
+        self._connection.execute(delete(resources).where(resources.c.id == row.id))
+        self.note(f"{row.kind} {row.name}", before, _plain(row.content))
         self._connection.execute(insert(resources).values(**msgspec.structs.asdict(row)))
 
     def remove_resource(self, identity: str) -> None:
         """Forget a resource, by its id."""
+        row = self._connection.execute(select(resources).where(resources.c.id == identity)).one_or_none()
+        if row is not None:
+            self.note(f"{row.kind} {row.name}", _plain(row.content), None)
         self._connection.execute(delete(resources).where(resources.c.id == identity))
+
+    def _content(self, identity: str) -> Any:
+        return _plain(self._connection.scalar(select(resources.c.content).where(resources.c.id == identity)))
+
+    # ---- logins --------------------------------------------------------------------------------------------------
+
+    def add_login(self, row: LoginRow) -> None:
+        """A new session or personal token."""
+        self._connection.execute(insert(logins).values(**msgspec.structs.asdict(row)))
+        self.note(f"{row.kind} {row.name}", None, {"user": row.user, "expires": row.expires})
+
+    def login(self, digest: str) -> LoginRow | None:
+        """The login with that digest."""
+        row = self._connection.execute(select(logins).where(logins.c.digest == digest)).one_or_none()
+        return LoginRow(**row._mapping) if row else None
+
+    def logins(self, user: str) -> list[LoginRow]:
+        """The logins of a user, the oldest first."""
+        rows = self._connection.execute(select(logins).where(logins.c.user == user).order_by(logins.c.created))
+        return [LoginRow(**row._mapping) for row in rows]
+
+    def touch_login(self, identity: str, used: float) -> None:
+        """Note when it was used."""
+        self._connection.execute(update(logins).where(logins.c.id == identity).values(used=used))
+
+    def remove_login(self, row: LoginRow) -> None:
+        """End a login."""
+        self._connection.execute(delete(logins).where(logins.c.id == row.id))
+        self.note(f"{row.kind} {row.name}", {"user": row.user, "expires": row.expires}, None)
 
     # ---- grants --------------------------------------------------------------------------------------------------
 
-    def add_grant(self, row: GrantRow, now: float) -> None:
-        """Keep a grant, and forget those that expired before ``now``."""
-        self._connection.execute(delete(grants).where(grants.c.expires < now))
+    def add_grant(self, row: GrantRow, moment: float) -> None:
+        """Keep a grant, and forget those that expired before that Unix time."""
+        self._connection.execute(delete(grants).where(grants.c.expires < moment))
         self._connection.execute(insert(grants).values(**msgspec.structs.asdict(row)))
 
     def grant(self, digest: str) -> GrantRow | None:
@@ -187,19 +259,19 @@ class Transaction:
         row = self._connection.execute(select(grants).where(grants.c.digest == digest)).one_or_none()
         return GrantRow(**row._mapping) if row else None
 
-    def end_grant(self, digest: str, now: float) -> bool:
+    def end_grant(self, digest: str, moment: float) -> bool:
         """Use it up; False if that was done before. Two can try at once, one succeeds."""
         unused = (grants.c.digest == digest) & grants.c.ended.is_(None)
-        return self._connection.execute(update(grants).where(unused).values(ended=now)).rowcount == 1
+        return self._connection.execute(update(grants).where(unused).values(ended=moment)).rowcount == 1
 
-    def end_family(self, family: str, now: float) -> None:
+    def end_family(self, family: str, moment: float) -> None:
         """End everything that one consent led to."""
         living = (grants.c.family == family) & grants.c.ended.is_(None)
-        self._connection.execute(update(grants).where(living).values(ended=now))
+        self._connection.execute(update(grants).where(living).values(ended=moment))
 
-    def ended_access(self, now: float) -> dict[str, float]:
+    def ended_access(self, moment: float) -> dict[str, float]:
         """The access tokens that were revoked before they expire: ``jti`` -> Unix time at which they do."""
-        ended = (grants.c.kind == "access") & grants.c.ended.is_not(None) & (grants.c.expires > now)
+        ended = (grants.c.kind == "access") & grants.c.ended.is_not(None) & (grants.c.expires > moment)
         return {row.digest: row.expires for row in self._connection.execute(select(grants).where(ended))}
 
     # ---- snapshots -----------------------------------------------------------------------------------------------
@@ -226,6 +298,23 @@ class Transaction:
     def refuse_snapshot(self, number: int, reason: str) -> None:
         """Note that a worker refused it."""
         self._connection.execute(update(snapshots).where(snapshots.c.number == number).values(refused=reason))
+
+
+def _plain(text: str | None) -> Any:
+    return msgspec.json.decode(text) if text else None
+
+
+def _decisions(row: ApiRow) -> dict[str, Any]:
+    """What people decided about an API, for the audit log."""
+    return {
+        "name": row.name,
+        "basePath": row.base_path,
+        "revision": row.revision,
+        "published": row.published.revision if row.published else None,
+        "binding": msgspec.to_builtins(row.binding),
+        "trigger": msgspec.to_builtins(row.trigger),
+        "deleted": row.deleted,
+    }
 
 
 def _columns(values: dict[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,45 @@
+"""The audit log: every change of the store with who made it, what, before and after; append only, chained by digests.
+
+A change is noted in the transaction that makes it, so there is none without its note. Each entry's digest covers the
+digest of the entry before it; whoever alters one would have to alter all that follow (T20).
+"""
+
+from __future__ import annotations
+
+import contextvars
+import hashlib
+from typing import Any, NamedTuple
+
+import msgspec
+
+from apimgmt.control.rows import AuditRow
+
+MASK = "***"
+# What of a stored struct is a secret or as good as one; the names are those in the stored JSON.
+SECRETS = frozenset({"password", "secret", "digest", "older", "private"})
+
+
+class Actor(NamedTuple):
+    """Who is at work: a name, the address, and the operation of the admin API."""
+
+    name: str
+    address: str = ""
+    action: str = ""
+
+
+PLATFORM = Actor("platform")
+actor: contextvars.ContextVar[Actor] = contextvars.ContextVar("actor", default=PLATFORM)
+
+
+def chained(before: str, row: AuditRow) -> str:
+    """The digest of an entry that follows one with the digest ``before``."""
+    values = msgspec.structs.asdict(row)
+    del values["digest"]
+    return hashlib.sha256(before.encode() + msgspec.json.encode(values, order="sorted")).hexdigest()
+
+
+def masked(value: Any) -> Any:
+    """The value without its secrets."""
+    if isinstance(value, dict):
+        return {name: MASK if name in SECRETS and part else masked(part) for name, part in value.items()}
+    return [masked(part) for part in value] if isinstance(value, list) else value
