@@ -10,7 +10,7 @@ from apimgmt.model import Struct
 from apimgmt.origin import Proxies
 from apimgmt.policies import App, Layers, Place
 from apimgmt.registry import register
-from apimgmt.request import SCOPE_KEY
+from apimgmt.request import SCOPE_KEY, Request
 
 
 @register("policy", "protocols")
@@ -24,12 +24,17 @@ class Protocols(Struct, frozen=True):
         if self.allow == "both":
             return Layers()
         allowed, proxies = self.allow, Proxies(place.settings.trusted_proxies)
+        operation = place.operation.key
 
         def layer(app: App) -> App:
             def check(scope: dict[str, Any], receive: Any, send: Any) -> Awaitable[None]:
-                protocol = proxies.protocol(scope[SCOPE_KEY])
+                request: Request = scope[SCOPE_KEY]
+                protocol = proxies.protocol(request)
                 if protocol != allowed:
-                    raise Problem("protocol-not-allowed", f"This operation is called by {allowed}, not by {protocol}.")
+                    detail = f"This operation is called by {allowed}, not by {protocol}."
+                    believed = "is" if proxies.has(request.peer) else "is not"
+                    reason = f"{operation} was called by {protocol}; {request.peer} {believed} a trusted proxy"
+                    raise Problem("protocol-not-allowed", detail, reason=reason)
                 return app(scope, receive, send)
 
             return check
