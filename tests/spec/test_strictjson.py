@@ -165,3 +165,12 @@ def test_nothing_raises_anything_else(content: bytes) -> None:
         assert problem.code == "malformed-body"
     else:
         assert json.loads(content) == value
+
+
+def test_the_limit_of_digits_holds_for_what_orjson_writes_itself() -> None:
+    """The longest number that orjson writes has 24 characters: one fewer allowed, and the quick look is not enough."""
+    longest = b"-1.2345678901234567e-308"
+    assert len(longest) == 24 and orjson.dumps(orjson.loads(longest)) == longest
+    assert parse_json(longest, Settings(json_digits=24)) == float(longest)
+    assert "23 characters" in refused(longest, Settings(json_digits=23))
+    assert "5 characters" in refused(b'{"a":123456}', Settings(json_digits=5))
