@@ -18,6 +18,7 @@ from apimgmt.control.access import answer
 from apimgmt.control.accesspolicies import AccessPolicies
 from apimgmt.control.addresses import check_free, given_name, join, name_from_title, new_id, normalised
 from apimgmt.control.applications import Applications
+from apimgmt.control.authorities import Authorities
 from apimgmt.control.bindings import EVERY, read_bindings, read_triggers
 from apimgmt.control.catalogue import Catalogue, current, found, live
 from apimgmt.control.findings import access_findings, overlap_findings, protocol_findings
@@ -65,6 +66,7 @@ class Control(Catalogue):
         self._publisher.recover()
         self.keys = Keys(store, self._publisher, settings.environment)
         self.rulesets = Rulesets(store, self._publisher)
+        self.authorities = Authorities(store, self._publisher)
         self.issuers = Issuers(store, self._publisher)
         self.applications = Applications(store, self._publisher)
         self.access_policies = AccessPolicies(store, self._publisher)

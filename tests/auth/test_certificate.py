@@ -10,11 +10,11 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote
 
+import pki
 import pytest
 from cryptography import x509
 from cryptography.x509.verification import VerificationError
 
-import pki
 from apimgmt.auth import authorities as module
 from apimgmt.auth.authorities import CHAIN_MOST, Authorities, Authority, Trust
 from apimgmt.errors import Problem, SnapshotRefused
@@ -126,9 +126,8 @@ def by_envoy(client: Client, holder: pki.Holder) -> dict[str, str]:
     """Envoy's X-Forwarded-Client-Cert."""
     client.address = PROXY
     cert, chain = encoded_pem(holder.chain[:1]), encoded_pem(holder.chain)
-    return {
-        "X-Forwarded-Client-Cert": f'By=spiffe://a/b;Hash=0a1b;Subject="CN=a \\"b\\", c";URI=x;Cert="{cert}";Chain="{chain}"'
-    }
+    others = 'By=spiffe://a/b;Hash=0a1b;Subject="CN=a \\"b\\", c";URI=x'
+    return {"X-Forwarded-Client-Cert": f'{others};Cert="{cert}";Chain="{chain}"'}
 
 
 def by_nginx(client: Client, holder: pki.Holder) -> dict[str, str]:
