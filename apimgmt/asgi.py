@@ -14,6 +14,8 @@ import apimgmt.formats.json
 import apimgmt.formats.xml
 import apimgmt.policies.cors
 import apimgmt.policies.protocols
+import apimgmt.policies.quota
+import apimgmt.policies.ratelimit
 import apimgmt.processes.echo
 import apimgmt.processes.mock  # noqa: F401  importing a plug-in registers it
 from apimgmt.archive import Archive

@@ -92,6 +92,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     graceful_seconds: Annotated[float, Meta(description="Time for running requests at shutdown, in seconds.", ge=0)] = 30.0
     threads: Annotated[int, Meta(description="Threads of one worker for synchronous process functions.", ge=1)] = 40
     poll_seconds: Annotated[float, Meta(description="How often a worker looks for a new snapshot, in seconds.", gt=0)] = 0.1
+    counters: Annotated[int, Meta(description="Most counters of limits and quotas on this machine; 536 bytes of disk each.", ge=1024)] = 65_536
+    redis_url: Annotated[str, Meta(description="Redis or Valkey in which several machines count together; empty means that this one counts alone.")] = ""
+    redis_share: Annotated[float, Meta(description="Share of each limit that this machine lets through by itself while Redis is away.", gt=0, le=1)] = 1.0
+    cache_bytes: Annotated[int, Meta(description="Most memory of one worker for cached answers, in bytes.", ge=0)] = 64 * MIB
 
     @property
     def root(self) -> Path:
