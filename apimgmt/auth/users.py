@@ -1,7 +1,7 @@
 """Users and what they may call: the rules of their own and of their rulesets, as keys have them; no rule, no access.
 
 A user of PAM or LDAP has an entry here too, without a password. The entry ``*`` is for every user of the directory who
-has none; in the store of local users it lets nobody in, for it has no password.
+has none. A password of it would be everybody's and does not count, so that it lets no local user in.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class User:
 
     def __init__(self, entry: UserEntry) -> None:
         self.name = entry.name
-        self.password = entry.password
+        self.password = entry.password if entry.name != EVERYONE else ""
         self._id = entry.id
         self._rules = Rules(entry.rules)
 

@@ -150,6 +150,7 @@ def handlers(control: Control) -> dict[str, Handler]:
     found = {name: getattr(admin, name) for name in names}
     found |= crud(control.keys, "Key", "Keys", "keys")
     found |= crud(control.rulesets, "Ruleset", "Rulesets", "rulesets")
+    found |= crud(control.users, "User", "Users", "users")
     found |= crud(control.authorities, "Authority", "Authorities", "authorities")
     found |= crud(control.issuers, "Issuer", "Issuers", "issuers")
     found |= crud(control.applications, "Application", "Applications", "applications")

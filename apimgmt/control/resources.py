@@ -58,6 +58,10 @@ class Resources(Generic[Content]):
         plain: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(members))
         return {"id": row.id, "name": row.name, "created": row.created, **plain}
 
+    def same(self, name: str, other: str) -> bool:
+        """Whether two of a kind cannot have these names."""
+        return name == other
+
     def release(self, row: ResourceRow, transaction: Transaction) -> None:
         """Called before the name of one goes; raises Problem("conflict") if something refers to it."""
 
@@ -79,7 +83,7 @@ class Resources(Generic[Content]):
         name = self._name(body)
 
         def add(transaction: Transaction) -> ResourceRow:
-            if any(row.name == name for row in transaction.resources(self.kind)):
+            if any(self.same(row.name, name) for row in transaction.resources(self.kind)):
                 raise Problem("conflict", f"there is {self.noun} named {name!r}")
             content = self.read(_without_name(body), None, transaction)
             row = ResourceRow(
@@ -98,7 +102,8 @@ class Resources(Generic[Content]):
             row = self.found(transaction, reference)
             match(row, if_match)
             name = self._name(body) if "name" in body else row.name
-            if name != row.name and any(other.name == name for other in transaction.resources(self.kind)):
+            others = (other for other in transaction.resources(self.kind) if other.id != row.id)
+            if name != row.name and any(self.same(other.name, name) for other in others):
                 raise Problem("conflict", f"there is {self.noun} named {name!r}")
             if name != row.name:
                 self.release(row, transaction)

@@ -30,6 +30,7 @@ from apimgmt.control.rows import ApiRow, RevisionRow, now
 from apimgmt.control.rulesets import Rulesets
 from apimgmt.control.store import Store
 from apimgmt.control.transaction import Transaction
+from apimgmt.control.users import Users
 from apimgmt.control.views import (
     BoundView,
     PlanView,
@@ -66,6 +67,7 @@ class Control(Catalogue):
         self._publisher.recover()
         self.keys = Keys(store, self._publisher, settings.environment)
         self.rulesets = Rulesets(store, self._publisher)
+        self.users = Users(store, self._publisher)
         self.authorities = Authorities(store, self._publisher)
         self.issuers = Issuers(store, self._publisher)
         self.applications = Applications(store, self._publisher)

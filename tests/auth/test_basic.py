@@ -150,8 +150,8 @@ def test_users_have_no_case_and_their_own_entry_counts() -> None:
 
 
 def test_the_entry_for_everyone_lets_no_local_user_in(tmp_path: Path) -> None:
-    """It has rules and no password."""
-    client = gateway(tmp_path, user("*"))
+    """It has rules; a password of it does not count."""
+    client = gateway(tmp_path, user("*", "x"))
     assert ask(client, "bob", "x").status == ask(client, "*", "x").status == 401
 
 
