@@ -17,6 +17,7 @@ from ruamel.yaml import YAML
 import apimgmt
 from apimgmt import registry
 from apimgmt.cli.commands import apimgmt as program
+from apimgmt.cli.commands import every_command
 from apimgmt.errors import CATALOGUE, PROBLEM_BASE
 from apimgmt.settings import Settings
 
@@ -83,11 +84,12 @@ def commands_page() -> Iterator[str]:
     yield "# Command line\n"
     yield "Exit codes: 0 done; 1 the check or the call failed; 2 wrong use. `--output json` prints what a script can"
     yield "read; what takes longer than a second says so on standard error."
-    context = click.Context(program, info_name="apimgmt", **program.context_settings)
-    for name in program.list_commands(context):
-        command = program.get_command(context, name)
-        assert command is not None
-        help_text = command.get_help(click.Context(command, info_name=name, parent=context, terminal_width=100))
+    for name, command in every_command():
+        context = click.Context(program, info_name="apimgmt", **program.context_settings)
+        for word in name.split(" ")[:-1]:
+            context = click.Context(click.Group(), info_name=word, parent=context)
+        last = name.rpartition(" ")[2]
+        help_text = command.get_help(click.Context(command, info_name=last, parent=context, terminal_width=100))
         yield f"\n## {name}\n\n```text\n{help_text}\n```"
 
 

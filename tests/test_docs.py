@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from apimgmt.cli.commands import COMMANDS
+from apimgmt.cli.commands import every_command
 from apimgmt.errors import CATALOGUE
 from apimgmt.settings import Settings
 
@@ -48,9 +48,10 @@ def test_every_plug_in_has_a_heading() -> None:
 
 def test_every_command_has_a_heading_and_an_example() -> None:
     """A new command needs a place in the reference, and its help shows how to use it."""
-    assert _headings("commands.md") == set(COMMANDS)
+    names = {name for name, _ in every_command()}
+    assert _headings("commands.md") == names
     text = (DOCS / "reference" / "commands.md").read_text("utf-8")
-    assert all(f"Example:\n    apimgmt {name}" in text for name in COMMANDS)
+    assert all(f"Example:\n    apimgmt {name}" in text for name in names)
 
 
 def test_every_admin_operation_has_a_heading() -> None:

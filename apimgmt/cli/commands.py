@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Iterator
 from typing import Any
 
 import click
@@ -15,10 +16,19 @@ COMMANDS = {
     "plan": "apimgmt.cli.documents",
     "upload": "apimgmt.cli.documents",
     "bind": "apimgmt.cli.apis",
+    "trigger": "apimgmt.cli.trigger",
     "publish": "apimgmt.cli.apis",
     "rollback": "apimgmt.cli.apis",
     "apis": "apimgmt.cli.apis",
     "operations": "apimgmt.cli.apis",
+    "keys": "apimgmt.cli.keys",
+    "rulesets": "apimgmt.cli.rulesets",
+    "authorities": "apimgmt.cli.authorities",
+    "issuers": "apimgmt.cli.issuers",
+    "applications": "apimgmt.cli.applications",
+    "policies": "apimgmt.cli.policies",
+    "who-can": "apimgmt.cli.access",
+    "can": "apimgmt.cli.access",
     "call": "apimgmt.cli.call",
     "doctor": "apimgmt.cli.doctor",
     "version": "apimgmt.cli.version",
@@ -36,7 +46,7 @@ class Commands(click.Group):
         """The command of that name, or None."""
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = getattr(importlib.import_module(COMMANDS[cmd_name]), cmd_name)
+        command: click.Command = getattr(importlib.import_module(COMMANDS[cmd_name]), cmd_name.replace("-", "_"))
         return command
 
     def invoke(self, ctx: click.Context) -> Any:
@@ -59,3 +69,14 @@ def apimgmt() -> None:
 
     APIMGMT_URL and APIMGMT_TOKEN tell the commands that talk to a running platform where it is and as whom.
     """
+
+
+def every_command() -> Iterator[tuple[str, click.Command]]:
+    """Every command that does something, by the words that call it: ``apis``, ``keys list`` ..."""
+    context = click.Context(apimgmt)
+    for name in COMMANDS:
+        command = apimgmt.get_command(context, name)
+        if isinstance(command, click.Group):
+            yield from ((f"{name} {own}", command.commands[own]) for own in command.commands)
+        elif command is not None:
+            yield name, command

@@ -43,7 +43,7 @@ class Key(Struct, frozen=True):
     rulesets: tuple[str, ...] = ()
     environment: str = "default"
     expires: float = 0.0
-    older: dict[str, float] = {}
+    older: dict[str, float] = msgspec.field(default_factory=dict)
     revoked: float = 0.0
 
 
@@ -92,9 +92,10 @@ class Keys(Resources[Key]):
         made: list[str] = []
 
         def change(transaction: Transaction) -> ResourceRow:
-            row = self._unrevoked(transaction, reference)
+            row = self.found(transaction, reference)
             match(row, if_match)
             key = self.stored(row)
+            _check_counts(key)
             made.append(keytext.make(key.environment))
             now = time.time()
             older = {
@@ -126,21 +127,17 @@ class Keys(Resources[Key]):
 
     def read(self, body: Mapping[str, Any], before: Key | None, transaction: Transaction) -> Key:
         """``{"rules": [...], "rulesets": [...], "expires": ...}``."""
-        if before is not None and before.revoked:
-            raise Problem("conflict", "the key was revoked; make a new one")
-        wanted = self.converted(body, Fresh if before is None else Wanted)
+        wanted: Wanted
+        if before is None:
+            wanted = fresh = self.converted(body, Fresh)
+            before = Key(digest=_digest(fresh.text), hint=keytext.hint(fresh.text), environment=fresh.environment)
+        else:
+            _check_counts(before)
+            wanted = self.converted(body, Wanted)
         rules_of(transaction, wanted.rulesets)
-        decided = {
-            "rules": read_rules(wanted.rules, body.get("rules", ()), transaction),
-            "rulesets": wanted.rulesets,
-            "expires": _seconds(wanted.expires),
-        }
-        if before is not None:
-            return msgspec.structs.replace(before, **decided)
-        assert isinstance(wanted, Fresh)
-        return Key(
-            digest=_digest(wanted.text), hint=keytext.hint(wanted.text), environment=wanted.environment, **decided
-        )
+        rules = read_rules(wanted.rules, body.get("rules", ()), transaction)
+        expires = _seconds(wanted.expires)
+        return msgspec.structs.replace(before, rules=rules, rulesets=wanted.rulesets, expires=expires)
 
     def view(self, row: ResourceRow) -> dict[str, Any]:
         """A key without its text and its digest; ``overlap`` says until when an older text counts."""
@@ -159,12 +156,6 @@ class Keys(Resources[Key]):
             "revoked": _time(key.revoked),
             "created": row.created,
         }
-
-    def _unrevoked(self, transaction: Transaction, reference: str) -> ResourceRow:
-        row = self.found(transaction, reference)
-        if self.stored(row).revoked:
-            raise Problem("conflict", "the key was revoked; make a new one")
-        return row
 
     def _forget_old(self, transaction: Transaction) -> None:
         """Drop the rows of keys that were revoked long ago."""
@@ -193,6 +184,12 @@ def _entry(row: ResourceRow, key: Key, known: Mapping[str, Sequence[Rule]]) -> K
         older=key.older,
         revoked=bool(key.revoked),
     )
+
+
+def _check_counts(key: Key) -> None:
+    """A revoked key can neither be changed nor rotated."""
+    if key.revoked:
+        raise Problem("conflict", "the key was revoked; make a new one")
 
 
 def _state(key: Key, now: float) -> State:

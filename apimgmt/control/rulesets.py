@@ -1,6 +1,6 @@
 """Rulesets: named lists of rules that API keys and users share; changing one changes all who have it (F-036).
 
-Whoever has rulesets keeps their names under ``rulesets`` in what is stored of it; the snapshot has the rules themselves.
+Whoever has rulesets keeps their names, under ``rulesets`` in what is stored; the snapshot has the rules themselves.
 """
 
 from __future__ import annotations

@@ -141,7 +141,8 @@ def refusal(text: str | bytes, header: bytes = b"x-api-key") -> Problem:
         (
             "apik_poor",
             "forbidden",
-            "key id-poor (poor): no rule covers GET '/v1/pet/{id}'; looked at: any method /v1/pets/** (ruleset readers)",
+            "key id-poor (poor): no rule covers GET '/v1/pet/{id}'; "
+            "looked at: any method /v1/pets/** (ruleset readers)",
         ),
         ("apik_writer", "forbidden", "key id-writer (writer)"),
     ],

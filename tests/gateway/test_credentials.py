@@ -51,7 +51,7 @@ def test_the_platform_key_in_the_query_opens_and_is_gone(query: str) -> None:
 
 @pytest.mark.rows("H-018")
 def test_the_query_key_of_the_document_is_gone_too() -> None:
-    """Also where the operation declares it as a parameter, and where it is sent to an operation that does not take it."""
+    """Also where the operation declares it as a parameter, and where it does not take it at all."""
     declared = [{"name": "to ken", "in": "query", "required": True, "schema": {"type": "string"}}]
     for client, header in (
         (api([{"token": []}]), {}),

@@ -1,0 +1,69 @@
+"""``who-can`` and ``can``: who may call what, asked before anybody calls."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from apimgmt.cli.output import columns, output_option, show
+from apimgmt.cli.remote import Admin, remote_options
+
+
+@click.command("who-can")
+@click.argument("method")
+@click.argument("path")
+@output_option
+@remote_options
+def who_can(admin: Admin, method: str, path: str, output: str) -> None:
+    """Say who may call METHOD PATH, and which rule lets them.
+
+    PATH is as callers write it, or a template with its base path.
+
+    \b
+    Example:
+      apimgmt who-can GET '/orders/{id}'
+    """
+    show(output, _ask(admin, method, path), _everybody)
+
+
+@click.command()
+@click.argument("who")
+@click.argument("method")
+@click.argument("path")
+@output_option
+@remote_options
+def can(admin: Admin, who: str, method: str, path: str, output: str) -> None:
+    """Say whether WHO may call METHOD PATH, and why; exit code 1 if not.
+
+    WHO is key:NAME, user:NAME, application:NAME, certificate:NAME or nobody.
+
+    \b
+    Example:
+      apimgmt can key:crm GET /orders/7
+    """
+    answer = _ask(admin, method, path, who)
+    show(output, answer, _one)
+    if not answer["decisions"][0]["allowed"]:
+        raise click.exceptions.Exit(1)
+
+
+def _ask(admin: Admin, method: str, path: str, who: str | None = None) -> Any:
+    parameters = {"method": method, "path": path} | ({"as": who} if who is not None else {})
+    return admin.send("GET", "/access", params=parameters).json()
+
+
+def _one(answer: Any) -> list[str]:
+    decision = answer["decisions"][0]
+    verdict = "yes" if decision["allowed"] else f"no, {decision['code']}"
+    return [f"{verdict}: {decision['why']}", _operation(answer)]
+
+
+def _everybody(answer: Any) -> list[str]:
+    rows = [(decision["who"], decision["why"]) for decision in answer["decisions"]]
+    return [*columns(("WHO", "WHY"), rows), _operation(answer)]
+
+
+def _operation(answer: Any) -> str:
+    takes = " or ".join(dict.fromkeys(" with ".join(one) for one in answer["takes"])) or "no credential"
+    return f"{answer['method']} {answer['template']} of {answer['api']['name']} takes {takes}"
