@@ -58,10 +58,10 @@ def bind(admin: Admin, api: str, operation: str, kind: str, fields: tuple[str, .
     Example:
       apimgmt bind petstore getPet python --set function=get_pet
     """
-    binding = {"kind": kind, **dict(_field(field) for field in fields)}
+    binding = {"kind": kind, **dict(map(field, fields))}
     with progress(f"binding {operation}"):
         path = f"/apis/{quote(api, safe='')}/bindings?publish={'true' if more['publish'] else 'false'}"
-        result = _write(admin, "PUT", path, {operation: binding}, more["if_match"])
+        result = write(admin, "PUT", path, {operation: binding}, more["if_match"])
     show(output, result, lambda value: [f"{operation} of {api} runs {kind}"])
 
 
@@ -78,7 +78,7 @@ def publish(admin: Admin, api: str, if_match: str | None, output: str) -> None:
       apimgmt publish petstore
     """
     with progress(f"publishing {api}"):
-        result = _write(admin, "POST", f"/apis/{quote(api, safe='')}/publish", None, if_match)
+        result = write(admin, "POST", f"/apis/{quote(api, safe='')}/publish", None, if_match)
     show(output, result, lambda value: [f"{api} is published"])
 
 
@@ -96,11 +96,12 @@ def rollback(admin: Admin, api: str, revision: int, if_match: str | None, output
       apimgmt rollback petstore 3
     """
     with progress(f"rolling back {api}"):
-        result = _write(admin, "POST", f"/apis/{quote(api, safe='')}/rollback", {"revision": revision}, if_match)
+        result = write(admin, "POST", f"/apis/{quote(api, safe='')}/rollback", {"revision": revision}, if_match)
     show(output, result, lambda value: [f"{api} serves revision {revision}"])
 
 
-def _write(admin: Admin, method: str, path: str, body: Any, if_match: str | None) -> Any:
+def write(admin: Admin, method: str, path: str, body: Any, if_match: str | None) -> Any:
+    """Send a change, if need be one of a certain state; the JSON of the answer."""
     return admin.send(method, path, body=body, headers={"If-Match": if_match} if if_match else None).json()
 
 
@@ -109,7 +110,8 @@ def _apis_table(value: Any) -> list[str]:
     return columns(("NAME", "ID", "BASE PATH", "REVISION", "PUBLISHED"), rows)
 
 
-def _field(text: str) -> tuple[str, Any]:
+def field(text: str) -> tuple[str, Any]:
+    """``NAME=VALUE``: the value is JSON where it is JSON, otherwise text."""
     name, equals, value = text.partition("=")
     if not equals:
         raise click.UsageError(f"--set takes NAME=VALUE, not {text!r}")

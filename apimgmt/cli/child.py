@@ -13,6 +13,7 @@ import signal
 import sys
 import warnings
 
+from apimgmt.cli.log import configure
 from apimgmt.settings import from_environment
 
 PR_SET_PDEATHSIG = 1
@@ -36,6 +37,7 @@ def serve(name: str, *descriptors: str) -> None:
     importlib.import_module("apimgmt.asgi")
     settings = from_environment(os.environ)
     workers = settings.workers if name == "gateway" else 1
+    configure()
     plain, *secret = [f"fd://{descriptor}" for descriptor in descriptors]
     run(f"apimgmt.asgi:{name}", plain, settings, workers, tls_bind="".join(secret))
 
