@@ -15,6 +15,7 @@ from apimgmt.errors import SettingInvalid
 from apimgmt.policies.counters import Away, Count, Need
 
 log = logging.getLogger("apimgmt.counters")
+CONNECTIONS = 16
 PATIENCE_SECONDS = 0.5
 REST_SECONDS = 1.0
 
@@ -63,12 +64,16 @@ class Remote:
         except ImportError:
             raise SettingInvalid("redis_url needs the package redis: pip install 'apimgmt[redis]'") from None
         try:
-            # not decoded: an answer is numbers
-            self._client = redis.from_url(
-                url, socket_timeout=PATIENCE_SECONDS, socket_connect_timeout=PATIENCE_SECONDS, retry=None
+            pool = redis.BlockingConnectionPool.from_url(
+                url,
+                max_connections=CONNECTIONS,
+                timeout=PATIENCE_SECONDS,
+                socket_timeout=PATIENCE_SECONDS,
+                socket_connect_timeout=PATIENCE_SECONDS,
             )
         except ValueError as error:
             raise SettingInvalid(f"redis_url: {error}") from None
+        self._client = redis.Redis.from_pool(pool)
         self._script = self._client.register_script(SCRIPT)
         self._faults = (RedisError, OSError, TimeoutError)
         self._rests_until = 0.0
