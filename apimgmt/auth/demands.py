@@ -43,12 +43,13 @@ def effective_security(operation: Operation, trigger: Trigger) -> Security:
     alternatives = [one for one in operation.security or () if one]
     if not alternatives:
         return API_KEY
-    return [dict.fromkeys(alternative, _scopes(alternative)) for alternative in alternatives]
+    return [_together(alternative) for alternative in alternatives]
 
 
-def _scopes(alternative: Mapping[str, Sequence[str]]) -> list[str]:
-    """The scopes of all schemes of an alternative: whether any or all are needed is the trigger's to say (F-042)."""
-    return list(dict.fromkeys(scope for scopes in alternative.values() for scope in scopes))
+def _together(alternative: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
+    """An alternative whose schemes share their scopes: whether any or all count is the trigger's to say (F-042)."""
+    every = list(dict.fromkeys(scope for scopes in alternative.values() for scope in scopes))
+    return {name: every if scopes else [] for name, scopes in alternative.items()}
 
 
 def schemes_of(compiled: CompiledApi) -> dict[str, dict[str, str]]:

@@ -18,6 +18,7 @@ from apimgmt.model import ApiEntry, CompiledApi, Operation
 # Keys in the query are for programs that can send nothing else; the page offers the header and the bearer token.
 HIDDEN = "apimgmt-query"
 OAUTH2_PATH = "/oauth2"
+ANY_SCOPE = "Any one of the scopes is enough."
 
 
 def shown(document: bytes, entry: ApiEntry, compiled: CompiledApi) -> bytes:
@@ -25,9 +26,10 @@ def shown(document: bytes, entry: ApiEntry, compiled: CompiledApi) -> bytes:
     root = msgspec.json.decode(document, type=dict[str, Raw])
     swagger = compiled.specification == "2.0"
     common, single = _demands(entry, compiled)
+    notes = _notes(entry, compiled)
     inner_servers = not swagger and document.count(b'"servers"') > ("servers" in root)
-    if "paths" in root and (inner_servers or single):
-        root["paths"] = Raw(orjson.dumps(_changed(orjson.loads(memoryview(root["paths"])), single)))
+    if "paths" in root and (inner_servers or single or notes):
+        root["paths"] = Raw(orjson.dumps(_changed(orjson.loads(memoryview(root["paths"])), single, notes)))
     _relocate(root, entry.base_path or "/", swagger)
     if common is not None:
         root["security"] = _raw(common)
@@ -56,6 +58,17 @@ def _demands(entry: ApiEntry, compiled: CompiledApi) -> tuple[Security | None, d
     }
 
 
+def _notes(entry: ApiEntry, compiled: CompiledApi) -> dict[tuple[str, str], str]:
+    """What OpenAPI cannot say: where any of several scopes is enough, though it means all of them (X-005)."""
+    notes = {}
+    for operation in compiled.operations:
+        trigger = entry.triggers.get(operation.key, entry.trigger)
+        scopes = [found for one in effective_security(operation, trigger) for found in one.values()]
+        if trigger.scopes == "any" and any(len(found) > 1 for found in scopes):
+            notes[operation.path, operation.method] = ANY_SCOPE
+    return notes
+
+
 def _visible(security: Security) -> Security:
     return [alternative for alternative in security if HIDDEN not in alternative]
 
@@ -64,14 +77,16 @@ def _declared(operation: Operation) -> Security:
     return [{name: list(scopes) for name, scopes in one.items()} for one in operation.security or ()]
 
 
-def _changed(paths: Any, demands: dict[tuple[str, str], Security]) -> Any:
-    """The paths without servers of their own, and with what single operations demand."""
+def _changed(paths: Any, demands: dict[tuple[str, str], Security], notes: dict[tuple[str, str], str]) -> Any:
+    """The paths without servers of their own, with what single operations demand and what is to be said of them."""
     for path, item in paths.items() if isinstance(paths, dict) else ():
         for method, part in [("", item), *(item.items() if isinstance(item, dict) else ())]:
             if isinstance(part, dict):
                 part.pop("servers", None)
                 if (path, method) in demands:
                     part["security"] = demands[path, method]
+                if (path, method) in notes:
+                    part["description"] = f"{part.get('description', '')}\n\n{notes[path, method]}".strip()
     return paths
 
 

@@ -281,6 +281,16 @@ def test_the_setting_of_one_operation_counts_for_it_alone() -> None:
     assert (call(client, text, "/x").status, call(client, text, "/y").status) == (403, 200)
 
 
+@pytest.mark.rows("X-005")
+def test_the_documentation_says_how_many_scopes_are_needed() -> None:
+    """OpenAPI means all of an alternative's scopes; where any is enough, the operation's description says so."""
+    client = api(SCOPES, triggers={"get /x": {"scopes": "all"}})
+    paths = client.get("/openapi.json").json()["paths"]
+    assert paths["/y"]["get"]["description"] == "Any one of the scopes is enough."
+    assert "description" not in paths["/x"]["get"]
+    assert "description" not in api([{"oauth": ["read"]}]).get("/openapi.json").json()["paths"]["/y"]["get"]
+
+
 @pytest.mark.rows("F-027", "F-040")
 def test_no_token_is_challenged_without_an_error() -> None:
     """Who sent nothing is told what to send, and no error (RFC 6750 section 3.1)."""
