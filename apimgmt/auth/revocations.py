@@ -4,8 +4,9 @@ the list counts."""
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
+from itertools import chain
 from typing import Any, NamedTuple
 
 from cryptography import x509
@@ -39,6 +40,9 @@ class Revocations:
             revocations = x509.load_pem_x509_crl(block.encode())
             name = revocations.issuer.public_bytes()
             self._by_issuer.setdefault(name, []).append(_checked(revocations, known))
+
+    def __iter__(self) -> Iterator[Revocation]:
+        return chain.from_iterable(self._by_issuer.values())
 
     def of(self, certificate: x509.Certificate) -> Sequence[Revocation]:
         """The lists of whoever issued the certificate."""

@@ -23,6 +23,7 @@ COMMANDS = {
     "operations": "apimgmt.cli.apis",
     "keys": "apimgmt.cli.keys",
     "rulesets": "apimgmt.cli.rulesets",
+    "users": "apimgmt.cli.users",
     "authorities": "apimgmt.cli.authorities",
     "issuers": "apimgmt.cli.issuers",
     "applications": "apimgmt.cli.applications",

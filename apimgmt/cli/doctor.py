@@ -18,7 +18,7 @@ from apimgmt.settings import Settings, from_environment
 @click.option("--data", help="Folder in which everything is kept.  [default: apimgmt-data]")
 @output_option
 def doctor(data: str | None, output: str) -> None:
-    """Examine Python, the libraries, the data folder, the database, the ports and the workers; 1 if anything is wrong.
+    """Examine Python, libraries, data folder, database, ports, workers and certificates; 1 if anything is wrong.
 
     \b
     Example:
@@ -32,9 +32,9 @@ def doctor(data: str | None, output: str) -> None:
 
 
 def _examinations() -> list[Callable[[Settings], list[Check]]]:
-    from apimgmt.cli import installation, upkeep
+    from apimgmt.cli import certificates, installation, upkeep
 
-    return [*installation.EXAMINATIONS, *upkeep.EXAMINATIONS]
+    return [*installation.EXAMINATIONS, *upkeep.EXAMINATIONS, *certificates.EXAMINATIONS]
 
 
 def _table(checks: list[dict[str, Any]]) -> list[str]:

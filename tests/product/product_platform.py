@@ -33,6 +33,7 @@ class Product:
         self.settings = {"handlers": HANDLERS, "workers": 2, **settings}
         self.gateway = ""
         self.admin = ""
+        self.secret = ""
         self.process: subprocess.Popen[str] | None = None
 
     def start(self) -> Product:
@@ -56,6 +57,7 @@ class Product:
                 break
         said = json.loads(text)
         self.gateway, self.admin = said["gateway"], said["admin"]
+        self.secret = said.get("gatewayTls", "")
         return self
 
     @property
