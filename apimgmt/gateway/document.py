@@ -60,7 +60,7 @@ def _demands(entry: ApiEntry, compiled: CompiledApi) -> tuple[Security | None, d
 
 def _notes(entry: ApiEntry, compiled: CompiledApi) -> dict[tuple[str, str], str]:
     """What OpenAPI cannot say: where any of several scopes is enough, though it means all of them (X-005)."""
-    notes = {}
+    notes: dict[tuple[str, str], str] = {}
     for operation in compiled.operations:
         trigger = entry.triggers.get(operation.key, entry.trigger)
         scopes = [found for one in effective_security(operation, trigger) for found in one.values()]
