@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
+from functools import partial
 from importlib.resources import files
 from typing import Any
 
 import msgspec
+from a2wsgi import WSGIMiddleware
 
 import apimgmt.formats.json
 import apimgmt.formats.xml
@@ -21,13 +23,14 @@ import apimgmt.processes.mock  # noqa: F401  importing a plug-in registers it
 from apimgmt.archive import Archive
 from apimgmt.gateway.app import Gateway, Worker
 from apimgmt.gateway.runtime import Runtime, build
-from apimgmt.model import ApiEntry, Binding, KeyEntry, Rule, Snapshot, Trigger
+from apimgmt.model import ApiEntry, Binding, Snapshot, Trigger
 from apimgmt.processes import python
 from apimgmt.settings import Settings, from_environment
 from apimgmt.spec.compiler.compiler import compile_document
 from apimgmt.spec.intake.loader import load
 
 ADMIN_BASE = "/api/v1"
+AUTHORIZATION = ("/oauth2/", "/.well-known/oauth-authorization-server")
 
 
 def gateway() -> Gateway:
@@ -41,7 +44,6 @@ def gateway() -> Gateway:
 def admin() -> Gateway:
     """The admin API: our own document, compiled by our compiler, bound to our processes, served by our runtime."""
     # imported here: a gateway worker needs neither the store nor the intake, and starts sooner without them
-    from apimgmt.control.admin import RAW_OPERATIONS, handlers
     from apimgmt.control.service import Control
     from apimgmt.control.store import Store
     from apimgmt.spec.intake import take_in
@@ -49,19 +51,33 @@ def admin() -> Gateway:
     settings = from_environment(os.environ)
     python.functions.threads = settings.threads
     functions = python.load_handlers(settings.handlers)
-    control = Control(settings, Store(settings), Archive(settings.root), take_in, functions)
+    control = Control(
+        settings, Store(settings), Archive(settings.root), take_in, functions, admin_tokens=token_digests(settings)
+    )
     python.functions.update(functions)
-    return Gateway(admin_runtime(settings, handlers(control), RAW_OPERATIONS, token_digests(settings)))
+    return ControlPlane(admin_runtime(settings, control), control.authorization())
 
 
-def admin_runtime(
-    settings: Settings, functions: Mapping[str, Callable[..., Any]], uploads: Sequence[str], digests: Sequence[str]
-) -> Runtime:
-    """The runtime of the admin API.
+class ControlPlane(Gateway):
+    """The admin API, and beside it the authorization server, which the gateway passes requests on to."""
 
-    ``functions`` are its handlers by operationId, ``uploads`` the operations that take a document, ``digests`` the
-    SHA-256 of the admin tokens in hexadecimal.
-    """
+    def __init__(self, runtime: Runtime, authorization: Any) -> None:
+        super().__init__(runtime)
+        self._authorization: Any = WSGIMiddleware(authorization)
+
+    async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
+        if scope["type"] == "http" and scope["path"].startswith(AUTHORIZATION):
+            await self._authorization(scope, receive, send)
+        else:
+            await super().__call__(scope, receive, send)
+
+
+def admin_runtime(settings: Settings, control: Any) -> Runtime:
+    """The runtime of the admin API over a control plane (:class:`apimgmt.control.service.Control`)."""
+    from apimgmt.control.admin import PUBLIC_OPERATIONS, RAW_OPERATIONS, handlers
+    from apimgmt.control.membership import Membership
+
+    functions = handlers(control)
     content = (files("apimgmt.control") / "openapi.yaml").read_bytes()
     document = load(content, "application/yaml", settings)
     compiled = compile_document(document)
@@ -74,11 +90,17 @@ def admin_runtime(
         revision=1,
         digest=hashlib.sha256(content).hexdigest(),
         bindings={key: Binding(kind="python", config={"function": name}) for key, name in names.items()},
-        triggers={key: _upload_trigger(settings) for key in uploads},
+        triggers={key: _upload_trigger(settings) for key in RAW_OPERATIONS}
+        | {key: Trigger(public=True) for key in PUBLIC_OPERATIONS},
     )
-    tokens = tuple(KeyEntry(id="admin", name="admin", digest=digest, rules=(Rule(),)) for digest in digests)
-    snapshot = Snapshot(number=1, created="", apis=(entry,), keys=tokens)
-    return build(snapshot, _always(compiled), _always(msgspec.json.encode(document.root)), settings)
+    tags = {operation.key: operation.tags[0] for operation in compiled.operations if operation.tags}
+    return build(
+        Snapshot(number=1, created="", apis=(entry,)),
+        _always(compiled),
+        _always(msgspec.json.encode(document.root)),
+        settings,
+        kinds={"bearer": partial(Membership, control.sessions, tags)},
+    )
 
 
 def token_digests(settings: Settings) -> list[str]:

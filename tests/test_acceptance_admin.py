@@ -12,7 +12,6 @@ import pytest
 
 import apimgmt.asgi
 from apimgmt.archive import Archive
-from apimgmt.control.admin import RAW_OPERATIONS, handlers
 from apimgmt.control.service import Control
 from apimgmt.control.store import Store
 from apimgmt.gateway.app import Gateway
@@ -35,9 +34,9 @@ class Platform:
     def __init__(self, root: Path) -> None:
         self._settings = Settings(data=str(root))
         self._archive = Archive(root)
-        control = Control(self._settings, Store(self._settings), self._archive, take_in)
         digest = hashlib.sha256(b"token").hexdigest()
-        runtime = apimgmt.asgi.admin_runtime(self._settings, handlers(control), RAW_OPERATIONS, [digest])
+        control = Control(self._settings, Store(self._settings), self._archive, take_in, admin_tokens=[digest])
+        runtime = apimgmt.asgi.admin_runtime(self._settings, control)
         self._admin = Client(Gateway(runtime))
 
     def admin(self, method: str, path: str, body: Any = None) -> Answer:

@@ -13,17 +13,21 @@ from typing import Any
 
 from sqlalchemy.exc import OperationalError
 
+from apimgmt.control.audit import Actor, actor
 from apimgmt.control.crud import crud
 from apimgmt.control.service import Control
+from apimgmt.control.sessions import Member
 from apimgmt.control.views import View, finding_views
 from apimgmt.errors import DocumentRefused, Problem, SettingInvalid, SnapshotRefused, StoreConflict
 from apimgmt.processes import Envelope, Invocation
+from apimgmt.request import SCOPE_KEY, Request
 
 Answer = Any
 Handler = Callable[[Invocation], Answer]
 
 DOCUMENT = Path(__file__).with_name("openapi.yaml")
 RAW_OPERATIONS = ("post /apis", "put /apis/{api}")
+PUBLIC_OPERATIONS = ("post /sessions",)
 MEDIA_TYPES = ("application/json", "application/yaml", "application/x-yaml", "text/yaml", "application/zip")
 
 
@@ -135,6 +139,48 @@ class Admin:
         query = invocation.data.query
         return self._control.access(query.method, query.path, query["as"])
 
+    def renewClientSecret(self, invocation: Invocation) -> Answer:  # noqa: N802
+        """``POST /clients/{id}/secret``: the only answer that shows the new secret."""
+        shown = self._control.clients.renew_secret(invocation.data.path.id, _if_match(invocation))
+        return shown.view, 200, {"ETag": shown.etag, "Cache-Control": "no-store"}
+
+    # ---- who is at work ------------------------------------------------------------------------------------------
+
+    def logIn(self, invocation: Invocation) -> Answer:  # noqa: N802
+        """``POST /sessions``: the only answer that shows the session's token."""
+        body = invocation.data.body
+        view = self._control.sessions.log_in(body["name"], body["password"], invocation.data.httpClientIp or "")
+        return view, 201, {"Cache-Control": "no-store"}
+
+    def getMe(self, invocation: Invocation) -> Answer:  # noqa: N802
+        """``GET /me``."""
+        member = _member(invocation)
+        return {"name": member.name, "role": member.role, "logins": self._control.sessions.logins(member)}
+
+    def makeToken(self, invocation: Invocation) -> Answer:  # noqa: N802
+        """``POST /me/tokens``: the only answer that shows the token."""
+        body = invocation.data.body
+        seconds = body.get("days", 90) * 86_400.0
+        view = self._control.sessions.make_token(_member(invocation), body["name"], seconds)
+        return view, 201, {"Cache-Control": "no-store"}
+
+    def endLogin(self, invocation: Invocation) -> Answer:  # noqa: N802
+        """``DELETE /me/logins/{id}``; ``current`` is the one that asks."""
+        member = _member(invocation)
+        wanted = invocation.data.path.id
+        self._control.sessions.end(member, member.login if wanted == "current" else wanted)
+        return Envelope(204)
+
+    def listAudit(self, invocation: Invocation) -> Answer:  # noqa: N802
+        """``GET /audit``."""
+        query = invocation.data.query
+        return self._control.audit_log.entries(query.after or 0, query.limit or 100, query.subject)
+
+    def verifyAudit(self, invocation: Invocation) -> Answer:  # noqa: N802
+        """``GET /audit/verification``."""
+        broken = self._control.audit_log.broken()
+        return {"whole": broken is None, "brokenAt": broken}
+
     def _decide(self, decide: Callable[..., View], invocation: Invocation) -> Answer:
         body = invocation.data.body
         if not isinstance(body, dict):
@@ -153,6 +199,7 @@ def handlers(control: Control) -> dict[str, Handler]:
     found |= crud(control.users, "User", "Users", "users")
     found |= crud(control.authorities, "Authority", "Authorities", "authorities")
     found |= crud(control.issuers, "Issuer", "Issuers", "issuers")
+    found |= crud(control.clients, "Client", "Clients", "clients")
     found |= crud(control.applications, "Application", "Applications", "applications")
     found |= crud(control.access_policies, "AccessPolicy", "AccessPolicies", "access-policies")
     return {name: _mapped(handler) for name, handler in found.items()}
@@ -163,6 +210,9 @@ def _mapped(handler: Handler) -> Handler:
 
     @functools.wraps(handler)
     def answer(invocation: Invocation) -> Answer:
+        data = invocation.data
+        who = Actor(data.username or "", data.httpClientIp or "", invocation.operation.operation_id or "")
+        at_work = actor.set(who)
         try:
             return handler(invocation)
         except DocumentRefused as error:
@@ -178,8 +228,16 @@ def _mapped(handler: Handler) -> Handler:
             # a full disk, a lock that is held too long, a database that is away; the cause goes to the log
             detail = "the store cannot be read or written now; what was acknowledged is safe"
             raise Problem("unavailable", detail, headers=[("retry-after", "5")]) from error
+        finally:
+            actor.reset(at_work)
 
     return answer
+
+
+def _member(invocation: Invocation) -> Member:
+    request: Request = invocation.scope[SCOPE_KEY]
+    member: Member = request.caller["member"]
+    return member
 
 
 def _tagged(view: Any) -> Answer:

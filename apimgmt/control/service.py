@@ -11,6 +11,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Literal
 
 import msgspec
+from flask import Flask
 
 from apimgmt.archive import Archive
 from apimgmt.control import Intake, TakeIn
@@ -18,16 +19,21 @@ from apimgmt.control.access import answer
 from apimgmt.control.accesspolicies import AccessPolicies
 from apimgmt.control.addresses import check_free, given_name, join, name_from_title, new_id, normalised
 from apimgmt.control.applications import Applications
+from apimgmt.control.auditlog import AuditLog
 from apimgmt.control.authorities import Authorities
+from apimgmt.control.authorization.composition import authorization_server
 from apimgmt.control.bindings import EVERY, read_bindings, read_triggers
 from apimgmt.control.catalogue import Catalogue, current, found, live
+from apimgmt.control.clients import Clients
 from apimgmt.control.findings import access_findings, overlap_findings, protocol_findings
 from apimgmt.control.issuers import Issuers
 from apimgmt.control.keys import Keys
+from apimgmt.control.passwords import Passwords
 from apimgmt.control.plan import Plan, plan
 from apimgmt.control.publish import Publication, Publisher
 from apimgmt.control.rows import ApiRow, RevisionRow, now
 from apimgmt.control.rulesets import Rulesets
+from apimgmt.control.sessions import Sessions
 from apimgmt.control.store import Store
 from apimgmt.control.transaction import Transaction
 from apimgmt.control.users import Users
@@ -49,7 +55,10 @@ MOCK = Binding(kind="mock")
 
 
 class Control(Catalogue):
-    """Reads and writes; ``take_in`` makes a compiled API of uploaded bytes; ``functions`` are what python can run."""
+    """Reads and writes; ``take_in`` makes a compiled API of uploaded bytes; ``functions`` are what python can run.
+
+    ``admin_tokens`` are the SHA-256 of the administrator's tokens in hexadecimal.
+    """
 
     def __init__(
         self,
@@ -59,6 +68,7 @@ class Control(Catalogue):
         take_in: TakeIn,
         functions: Collection[str] = (),
         wait_seconds: float = 10.0,
+        admin_tokens: Collection[str] = (),
     ) -> None:
         super().__init__(settings, store, archive)
         self._take_in = take_in
@@ -72,6 +82,14 @@ class Control(Catalogue):
         self.issuers = Issuers(store, self._publisher)
         self.applications = Applications(store, self._publisher)
         self.access_policies = AccessPolicies(store, self._publisher)
+        self.clients = Clients(store, self._publisher)
+        self.passwords = Passwords(settings, store)
+        self.sessions = Sessions(store, self.passwords, admin_tokens)
+        self.audit_log = AuditLog(store)
+
+    def authorization(self) -> Flask:
+        """The authorization server over this control plane."""
+        return authorization_server(self._settings, self._store, self._publisher, self.clients, self.passwords)
 
     # ---- documents -----------------------------------------------------------------------------------------------
 

@@ -9,6 +9,7 @@ from apimgmt.auth.access import Access
 from apimgmt.errors import SettingInvalid, SnapshotRefused
 from apimgmt.gateway.deadlines import Deadlines
 from apimgmt.gateway.document import shown
+from apimgmt.gateway.security import KINDS, Kinds
 from apimgmt.gateway.stack import Stack, build_stack
 from apimgmt.model import ApiEntry, CompiledApi, Snapshot
 from apimgmt.settings import Settings
@@ -81,10 +82,11 @@ def build(
     previous: Runtime | None = None,
     digest: str = "",
     mounts: Mapping[str, Stack] = MappingProxyType({}),
+    kinds: Kinds = KINDS,
 ) -> Runtime:
     """The runtime of a snapshot; raises SnapshotRefused, and then nothing that serves has changed.
 
-    ``mounts`` are what the platform itself has, by base path.
+    ``mounts`` are what the platform itself has, by base path; ``kinds`` how credentials are checked, by scheme.
     """
     deadlines = previous.deadlines if previous is not None else Deadlines()
     shared = previous.shared if previous is not None else Shared(settings)
@@ -94,7 +96,7 @@ def build(
         if entry.base_path in stacks:
             raise SnapshotRefused(f"{entry.name!r} and {stacks[entry.base_path].entry.name!r} have one base path")
         stacks[entry.base_path] = _stack(
-            entry, before.get(entry.id), load_api, load_document, settings, deadlines, shared
+            entry, before.get(entry.id), load_api, load_document, settings, deadlines, shared, kinds
         )
     return Runtime(snapshot.number, digest, stacks, Access(snapshot), deadlines, shared, mounts)
 
@@ -107,6 +109,7 @@ def _stack(
     settings: Settings,
     deadlines: Deadlines,
     shared: Shared,
+    kinds: Kinds,
 ) -> Stack:
     if before is not None and before.entry == entry:
         return before
@@ -116,6 +119,6 @@ def _stack(
         return shown(load_document(entry.digest), entry, load_api(entry.digest))
 
     try:
-        return build_stack(entry, load_api(entry.digest), make_document, settings, deadlines, shared)
+        return build_stack(entry, load_api(entry.digest), make_document, settings, deadlines, shared, kinds)
     except (SettingInvalid, SnapshotRefused) as error:
         raise SnapshotRefused(f"API {entry.name!r}: {error}") from None

@@ -28,7 +28,8 @@ logging.getLogger("connexion").setLevel(logging.ERROR)
 
 
 # Scheme to kind; a kind is made for each operation and scheme of an API, with the API's surroundings.
-KINDS: dict[str, Callable[..., AbstractSecurityHandler]] = {
+Kinds = Mapping[str, Callable[..., AbstractSecurityHandler]]
+KINDS: Kinds = {
     "apiKey": ApiKey,
     "bearer": Bearer,
     "basic": Basic,
@@ -38,9 +39,9 @@ KINDS: dict[str, Callable[..., AbstractSecurityHandler]] = {
 }
 
 
-def security_map(surroundings: Surroundings) -> dict[str, Callable[[], AbstractSecurityHandler]]:
+def security_map(surroundings: Surroundings, kinds: Kinds = KINDS) -> dict[str, Callable[[], AbstractSecurityHandler]]:
     """What Connexion calls to make the handlers of one API."""
-    return {scheme: partial(kind, surroundings) for scheme, kind in KINDS.items()}
+    return {scheme: partial(kind, surroundings) for scheme, kind in kinds.items()}
 
 
 class Alternatives(SecurityHandlerFactory):  # type: ignore[misc]

@@ -16,7 +16,7 @@ from apimgmt.gateway.deadlines import Deadlines
 from apimgmt.gateway.operation import OperationApp, compile_operation
 from apimgmt.gateway.pages import Pages, make_page
 from apimgmt.gateway.routing import Route, TypedRouting
-from apimgmt.gateway.security import Alternatives, GuardedOperation, Security, security_map
+from apimgmt.gateway.security import Alternatives, GuardedOperation, Kinds, Security, security_map
 from apimgmt.gateway.skeleton import connexion_api
 from apimgmt.model import ApiEntry, Binding, CompiledApi, Operation
 from apimgmt.policies import Place, compose
@@ -47,12 +47,13 @@ def build_stack(
     settings: Settings,
     deadlines: Deadlines,
     shared: Shared,
+    kinds: Kinds,
 ) -> Stack:
     """Everything that load time can do for an API; raises SnapshotRefused, naming what does not build."""
     templates = {operation.key: _template(operation, compiled) for operation in compiled.operations}
     applications = _applications(entry, compiled, templates, settings, deadlines)
     middleware = ConnexionMiddleware(_unlinked, import_name=__name__, middlewares=[TypedRouting, Security])
-    api = connexion_api(entry, compiled, Alternatives(security_map(Surroundings(entry, settings, shared))))
+    api = connexion_api(entry, compiled, Alternatives(security_map(Surroundings(entry, settings, shared), kinds)))
     api.kwargs["templates"] = templates
     middleware.apis.append(api)
     routing, chain = middleware._build_middleware_stack()

@@ -20,7 +20,6 @@ class Client(NamedTuple):
     redirects: tuple[str, ...]
     grants: tuple[str, ...]
     scopes: tuple[str, ...]
-    audience: str = ""
 
     @property
     def public(self) -> bool:

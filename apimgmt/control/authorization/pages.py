@@ -17,6 +17,7 @@ from apimgmt.control.authorization.server import Answer, AuthorizationServer, Wa
 from apimgmt.errors import Problem
 
 FORM_BYTES = 64 * 1024
+LOOPBACK = ("127.0.0.1", "::1")
 SECURITY = {
     "Cache-Control": "no-store",
     "X-Frame-Options": "DENY",
@@ -24,8 +25,8 @@ SECURITY = {
     "Referrer-Policy": "no-referrer",
 }
 
-# User name, password and the caller's address -> whether it is that user; raises Problem("quota-exceeded").
-CheckPassword = Callable[[str, str, str], bool]
+# User name, password and the caller's address -> the user's name, or nothing; raises Problem("quota-exceeded").
+CheckPassword = Callable[[str, str, str], str]
 
 
 def pages(server: AuthorizationServer, check_password: CheckPassword) -> Flask:
@@ -51,12 +52,11 @@ def pages(server: AuthorizationServer, check_password: CheckPassword) -> Flask:
             return _page("error.html", 403, message="This form was not sent from our page. Go back and try again.")
         if request.form.get("decision") != "allow":
             return _refused(server, AccessDeniedError(state=wanted.credentials.get("state")), wanted.redirect)
-        user = request.form.get("username", "")
         try:
-            known = check_password(user, request.form.get("password", ""), request.remote_addr or "")
+            user = check_password(request.form.get("username", ""), request.form.get("password", ""), _address())
         except Problem as problem:
             return _consent(server, wanted, problem.detail, problem.status)
-        if not known:
+        if not user:
             return _consent(server, wanted, "User name or password is wrong.", 401)
         return _response(server.allow(_query(), wanted, user))
 
@@ -81,6 +81,26 @@ def pages(server: AuthorizationServer, check_password: CheckPassword) -> Flask:
         return jsonify(server.metadata())
 
     return app
+
+
+def closed(issuer: str) -> Flask:
+    """What answers instead where tokens would cross the network in clear."""
+    app = Flask("apimgmt.control.authorization", template_folder="templates", static_folder=None)
+    app.after_request(_protected)
+
+    @app.route("/oauth2/<path:rest>", methods=["GET", "POST"])
+    @app.route("/.well-known/oauth-authorization-server", defaults={"rest": ""})
+    def refuse(rest: str) -> Any:
+        message = f"Tokens are not given out at {issuer}, for it is not https: set public_url to the address that is."
+        return _page("error.html", 503, message=message)
+
+    return app
+
+
+def _address() -> str:
+    """The caller's address, as the relay of the gateway says it; nobody but it reaches this server from loopback."""
+    peer = request.remote_addr or ""
+    return request.headers.get("X-Forwarded-For", peer) if peer in LOOPBACK else peer
 
 
 def _consent(server: AuthorizationServer, wanted: Wanted, wrong: str = "", status: int = 200) -> Any:

@@ -157,7 +157,8 @@ class AuthorizationServer:
         claims: dict[str, Any] = {
             "iss": self.issuer,
             "sub": granted.user or client.client_id,
-            "aud": client.audience or self.issuer,
+            "aud": self.issuer,
+            "name": granted.user or client.name,
             "client_id": client.client_id,
             "iat": now,
             "exp": expires,

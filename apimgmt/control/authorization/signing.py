@@ -11,12 +11,14 @@ from joserfc import jwt
 from joserfc.jwk import ECKey
 
 from apimgmt.control.addresses import new_id
+from apimgmt.control.clients import OWN_ISSUER
 from apimgmt.control.encryption import Encryption
 from apimgmt.control.publish import Publisher
 from apimgmt.control.rows import ResourceRow, now
 from apimgmt.control.store import Store
 from apimgmt.control.transaction import Transaction
-from apimgmt.model import Struct
+from apimgmt.model import ClaimNames, IssuerEntry, Struct
+from apimgmt.registry import register
 
 KIND = "signingkey"
 ALGORITHM = "ES256"
@@ -24,19 +26,24 @@ ROTATION_SECONDS = 90 * 86_400.0
 
 
 class SigningKey(Struct, frozen=True):
-    """A stored key: ``public`` is its JWK, ``private`` the encrypted one; ``made`` and ``retired`` are Unix times."""
+    """A stored key: ``public`` is its JWK, ``private`` the encrypted one; ``made`` and ``retired`` are Unix times.
+
+    ``issuer`` is the address of the server that signs with it.
+    """
 
     public: dict[str, Any]
     private: str
     made: float
+    issuer: str
     retired: float = 0.0
 
 
 class SigningKeys:
     """The newest key signs; one that was replaced stays in the key set for as long as its tokens can live."""
 
-    def __init__(self, store: Store, publisher: Publisher, encryption: Encryption) -> None:
+    def __init__(self, store: Store, publisher: Publisher, encryption: Encryption, issuer: str) -> None:
         self._store = store
+        self._issuer = issuer
         self._publisher = publisher
         self._encryption = encryption
         self._lock = threading.Lock()
@@ -57,7 +64,7 @@ class SigningKeys:
         with self._lock:
             if self._current is None:
                 with self._store.reading() as transaction:
-                    living = [key for _, key in _keys(transaction) if not key.retired]
+                    living = [key for _, key in _keys(transaction) if not key.retired and key.issuer == self._issuer]
                 if living:
                     self._current = (living[-1], self._opened(living[-1]))
             if self._current is None or time.time() - self._current[0].made > ROTATION_SECONDS:
@@ -73,7 +80,7 @@ class SigningKeys:
         key = ECKey.generate_key("P-256")
         public = {**key.as_dict(private=False), "use": "sig", "alg": ALGORITHM, "kid": key.thumbprint()}
         private = self._encryption.encrypt(msgspec.json.encode(key.as_dict(private=True)).decode())
-        made = SigningKey(public=public, private=private, made=time.time())
+        made = SigningKey(public=public, private=private, made=time.time(), issuer=self._issuer)
 
         def add(transaction: Transaction) -> None:
             for row, old in _keys(transaction):
@@ -92,6 +99,26 @@ class SigningKeys:
 def key_set(transaction: Transaction) -> dict[str, Any]:
     """The public keys, as a JWK Set."""
     return {"keys": [key.public for _, key in _keys(transaction)]}
+
+
+@register("issuer", "own")
+def built_in_issuer(transaction: Transaction) -> list[IssuerEntry]:
+    """Our own server, as the gateway verifies its tokens; nothing before it signed its first one."""
+    keys = _keys(transaction)
+    if not keys:
+        return []
+    issuer = keys[-1][1].issuer
+    return [
+        IssuerEntry(
+            id=OWN_ISSUER,
+            name="apimgmt",
+            issuer=issuer,
+            audiences=(issuer,),
+            jwks=key_set(transaction),
+            algorithms=(ALGORITHM,),
+            claims=ClaimNames(name="name"),
+        )
+    ]
 
 
 def _keys(transaction: Transaction) -> list[tuple[ResourceRow, SigningKey]]:

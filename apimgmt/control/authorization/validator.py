@@ -21,9 +21,7 @@ Request = Any  # oauthlib ships no types
 class Validator(RequestValidator):  # type: ignore[misc]
     """Answers from the store. ``find`` gives the client with an id; ``keys`` the present key set."""
 
-    def __init__(
-        self, find: Callable[[str], Client | None], grants: Grants, keys: Callable[[], Any]
-    ) -> None:
+    def __init__(self, find: Callable[[str], Client | None], grants: Grants, keys: Callable[[], Any]) -> None:
         self._find = find
         self._grants = grants
         self._keys = keys

@@ -98,7 +98,7 @@ def basic(identity: str = "machine", secret: str = SECRET) -> dict[str, str]:
 def server(settings: Settings, store: Store, archive: Archive, control: Control) -> AuthorizationServer:
     """The server over the store of the control plane."""
     publisher = Publisher(store, archive, 0.5)
-    signing = SigningKeys(store, publisher, Encryption(settings))
+    signing = SigningKeys(store, publisher, Encryption(settings), ISSUER)
 
     def keys() -> dict[str, Any]:
         with store.reading() as transaction:
@@ -110,7 +110,7 @@ def server(settings: Settings, store: Store, archive: Archive, control: Control)
 @pytest.fixture
 def caller(server: AuthorizationServer, archive: Archive) -> Caller:
     """Somebody who calls it."""
-    app = pages(server, lambda user, password, address: (user, password) == ("alice", "right"))
+    app = pages(server, lambda user, password, address: user if (user, password) == ("alice", "right") else "")
     return Caller(app.test_client(), archive)
 
 

@@ -1,0 +1,49 @@
+"""The authorization server put together from the parts of a control plane."""
+
+from __future__ import annotations
+
+from flask import Flask
+
+from apimgmt.control.authorization.clients import Client
+from apimgmt.control.authorization.grants import Grants
+from apimgmt.control.authorization.pages import closed, pages
+from apimgmt.control.authorization.server import AuthorizationServer, is_safe
+from apimgmt.control.authorization.signing import SigningKeys, key_set
+from apimgmt.control.clients import Clients
+from apimgmt.control.encryption import Encryption
+from apimgmt.control.passwords import Passwords
+from apimgmt.control.publish import Publisher
+from apimgmt.control.store import Store
+from apimgmt.settings import Settings
+
+
+def authorization_server(
+    settings: Settings, store: Store, publisher: Publisher, clients: Clients, passwords: Passwords
+) -> Flask:
+    """The Flask application; where tokens would be given out in clear, one that says what to do about it."""
+    gateway = settings.public_url or f"http://{settings.gateway_host}:{settings.gateway_port}"
+    issuer = gateway.rstrip("/")
+    if not is_safe(issuer):
+        return closed(issuer)
+
+    def find(client: str) -> Client | None:
+        with store.reading() as transaction:
+            row = transaction.resource(Clients.kind, client)
+        if row is None or row.id != client:
+            return None
+        stored = clients.stored(row)
+        return Client(row.id, row.name, stored.secret, stored.redirects, stored.grants, stored.scopes)
+
+    def keys() -> dict[str, object]:
+        with store.reading() as transaction:
+            return key_set(transaction)
+
+    signing = SigningKeys(store, publisher, Encryption(settings), issuer)
+    server = AuthorizationServer(issuer, find, Grants(store, publisher), signing, keys)
+    return pages(server, lambda name, password, address: _name(passwords, name, password, address))
+
+
+def _name(passwords: Passwords, name: str, password: str, address: str) -> str:
+    """The name of the user if it is the password, else nothing."""
+    row = passwords.check(name, password, address)
+    return row.name if row is not None else ""
