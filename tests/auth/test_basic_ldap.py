@@ -213,7 +213,7 @@ def test_a_service_account_that_is_refused_is_503(directory: Slapd) -> None:
 )
 def test_settings_that_do_not_say_where_users_are_are_refused(changes: dict[str, str]) -> None:
     """At load, by the name of the setting."""
-    right = {"ldap_url": "ldap://directory.example", "ldap_user_dn": TEMPLATE}
+    right: dict[str, Any] = {"ldap_url": "ldap://directory.example", "ldap_user_dn": TEMPLATE}
     with pytest.raises(SettingInvalid, match="ldap_"):
         Ldap(Settings(**{**right, **changes}))
 
