@@ -55,6 +55,10 @@ class Issuers(Resources[Issuer]):
             raise Problem("conflict", f"the issuer {wanted.issuer[:200]!r} is registered already")
         return wanted
 
+    def view(self, row: ResourceRow) -> dict[str, Any]:
+        """The issuer, with the names of all claims."""
+        return {**super().view(row), "claims": msgspec.structs.asdict(self.stored(row).claims)}
+
     def release(self, row: ResourceRow, transaction: Transaction) -> None:
         """An issuer that has applications keeps its name."""
         users = [one.name for one in transaction.resources("application") if _issuer_of(one) == row.name]

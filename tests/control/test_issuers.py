@@ -30,6 +30,7 @@ def test_pasted_keys_reach_the_gateway(control: Control, archive: Archive) -> No
     (entry,) = published(archive).issuers
     assert (entry.id, entry.issuer, entry.audiences) == (shown.view["id"], "https://id.example", ("https://api",))
     assert (entry.jwks, entry.claims) == (JWKS, ClaimNames(name="email", role="realm_access.roles"))
+    assert control.issuers.get("id").view["claims"] == {**names, "scope": "scope", "application": "client_id"}
     assert "found" not in control.issuers.get("id").view
     control.issuers.delete("id")
     assert published(archive).issuers == ()
