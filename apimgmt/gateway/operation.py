@@ -147,12 +147,8 @@ def compile_operation(
     validators: Validators,
     deadlines: Deadlines,
     settings: Settings,
-    reserved: frozenset[str] = frozenset(),
 ) -> OperationApp:
-    """Compose the application of one operation; raises SnapshotRefused, naming the operation, if it cannot be.
-
-    ``reserved`` are query parameters that carry credentials: no process ever sees them (H-018).
-    """
+    """Compose the application of one operation; raises SnapshotRefused, naming the operation, if it cannot be."""
     return OperationApp(
         operation,
         names,
@@ -163,7 +159,6 @@ def compile_operation(
             settings,
             strict_query=trigger.strict_query,
             validate=trigger.validate,
-            reserved=reserved,
         ),
         compile_body(operation, validators, settings, validate=trigger.validate),
         build_process(operation, api, binding),

@@ -37,13 +37,11 @@ def compile_parameters(
     *,
     strict_query: bool = False,
     validate: bool = True,
-    reserved: frozenset[str] = frozenset(),
 ) -> ParameterReader:
     """The reader of an operation's parameters: ``(path, query_string, headers, violations)`` to four members.
 
     ``path`` has the undecoded segment texts by name. With ``strict_query`` an undeclared query parameter is a
-    violation. Without ``validate`` nothing is, and what cannot be cast stays a text (F-094). ``reserved`` names query
-    parameters of the security schemes: never refused, never members (H-018).
+    violation. Without ``validate`` nothing is, and what cannot be cast stays a text (F-094).
     """
     by_location: dict[Location, list[Parameter]] = {"path": [], "query": [], "header": [], "cookie": []}
     for parameter in operation.parameters:
@@ -56,7 +54,7 @@ def compile_parameters(
     if whole:
         read_query = _querystring(whole[0], form_caster, validate)
     else:
-        read_query = _query(by_location["query"], form_caster, strict_query, validate, reserved)
+        read_query = _query(by_location["query"], form_caster, strict_query, validate)
     read_header = _header(by_location["header"], plain_caster, validate)
     read_cookie = _cookie(by_location["cookie"], validators, settings, validate)
 
@@ -113,7 +111,7 @@ def _segment(parameter: Parameter, caster: Caster, validate: bool) -> Callable[[
 
 
 def _query(
-    parameters: Sequence[Parameter], caster: Caster, strict: bool, validate: bool, reserved: frozenset[str]
+    parameters: Sequence[Parameter], caster: Caster, strict: bool, validate: bool
 ) -> Callable[[bytes, Violations], Members]:
     plan = Plan(caster, parameters, form.in_query, validate=validate, report=validate)
     absent, limit = plan.absent, caster.settings.query_parameters
@@ -128,8 +126,6 @@ def _query(
             text = ""
         fields = form.split(text, violations, form.in_query)
         for name in plan.read(fields, violations, members):
-            if name in reserved:
-                continue
             place = form.in_query(name)
             if strict:
                 violations.append({**place, "code": "undeclared", "detail": "is not a parameter here"})
