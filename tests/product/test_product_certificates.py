@@ -117,9 +117,8 @@ def call(platform: Product, context: ssl.SSLContext, path: str = "/acme/me", **h
 def serial(platform: Product, files: Path) -> int:
     """The serial number of the certificate that the gateway shows now."""
     address = ("127.0.0.1", int(platform.secret.rpartition(":")[2]))
-    with socket.create_connection(address, 20) as plain:
-        with client(files).wrap_socket(plain, server_hostname="127.0.0.1") as connection:
-            shown = connection.getpeercert()
+    with client(files).wrap_socket(socket.create_connection(address, 20), server_hostname="127.0.0.1") as connection:
+        shown = connection.getpeercert()
     assert shown is not None
     return int(str(shown["serialNumber"]), 16)
 

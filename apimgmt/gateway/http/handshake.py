@@ -7,6 +7,7 @@ word: there is no way from here to plain HTTP.
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
 import ssl
 import sys
@@ -15,6 +16,7 @@ from typing import Any, Protocol
 
 from apimgmt.gateway.http.service import RESERVE, Service
 
+log = logging.getLogger("apimgmt.gateway")
 SHUTDOWN_SECONDS = 2.0
 ACCEPTED_AT_ONCE = 100
 EXHAUSTED_SECONDS = 1.0
@@ -95,8 +97,10 @@ class Handshake(asyncio.Protocol):
                 ssl_handshake_timeout=seconds,
                 ssl_shutdown_timeout=min(seconds, SHUTDOWN_SECONDS),
             )
+        except ssl.SSLCertVerificationError as error:
+            log.info("no TLS with %s: the client certificate is refused: %s", self._address, error.verify_message)
         except OSError as error:
-            self._service.log.debug("no TLS with %s: %s", self._address, error)
+            log.debug("no TLS with %s: %s", self._address, error)
         finally:
             self._leave()
 
