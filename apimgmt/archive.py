@@ -5,6 +5,7 @@
     snapshots/DIGEST.json           a Snapshot             digest = SHA-256 of the file
     current                         the digest to serve, and on a second line the one before
     workers/PID.json                a WorkerReport
+    cleared.json                    the newest Clearings of cached answers, the last one last
 
 A write is: temporary file, fsync, rename, fsync of the folder. A read checks the digest; a file that does not match
 is as good as absent (reliability.md R-06, R-14).
@@ -23,13 +24,15 @@ from pathlib import Path
 import msgspec
 
 from apimgmt.errors import SnapshotRefused
-from apimgmt.model import CompiledApi, Snapshot, WorkerReport
+from apimgmt.model import Clearing, CompiledApi, Snapshot, WorkerReport
 
 STALE_SECONDS = 5.0
+CLEARINGS_KEPT = 200
 
 _compiled = msgspec.json.Decoder(CompiledApi)
 _snapshot = msgspec.json.Decoder(Snapshot)
 _report = msgspec.json.Decoder(WorkerReport)
+_clearings = msgspec.json.Decoder(tuple[Clearing, ...])
 
 
 class Archive:
@@ -92,16 +95,32 @@ class Archive:
 
     def current_mark(self) -> tuple[int, int]:
         """Something cheap that changes whenever :meth:`current` does: inode and time of the pointer file."""
-        try:
-            status = os.stat(self.root / "current")
-        except FileNotFoundError:
-            return (0, 0)
-        return (status.st_ino, status.st_mtime_ns)
+        return _mark(self.root / "current")
 
     def make_current(self, digest: str) -> None:
         """Point the gateway at a snapshot that is already kept."""
         before = [old for old in self.current() if old != digest][:1]
         write_atomically(self.root / "current", "\n".join([digest, *before, ""]).encode("ascii"))
+
+    # ---- cached answers ------------------------------------------------------------------------------------------
+
+    def clear(self, api: str, operation: str = "", key: str = "") -> None:
+        """Have every worker forget cached answers. One process clears, one clearing after another."""
+        before = self.clearings()
+        number = before[-1].number + 1 if before else 1
+        kept = (*before[1 - CLEARINGS_KEPT :], Clearing(number=number, api=api, operation=operation, key=key))
+        write_atomically(self.root / "cleared.json", msgspec.json.encode(kept))
+
+    def clearings(self) -> tuple[Clearing, ...]:
+        """The newest clearings, the last one last."""
+        try:
+            return _clearings.decode((self.root / "cleared.json").read_bytes())
+        except (FileNotFoundError, msgspec.DecodeError):
+            return ()
+
+    def clearings_mark(self) -> tuple[int, int]:
+        """Something cheap that changes whenever :meth:`clearings` does."""
+        return _mark(self.root / "cleared.json")
 
     # ---- workers -------------------------------------------------------------------------------------------------
 
@@ -145,6 +164,15 @@ class Archive:
             return path.read_bytes()
         except FileNotFoundError:
             raise SnapshotRefused(f"{path.parent.name}/{path.name} is absent") from None
+
+
+def _mark(path: Path) -> tuple[int, int]:
+    """Inode and time of a file that is replaced as a whole."""
+    try:
+        status = os.stat(path)
+    except FileNotFoundError:
+        return (0, 0)
+    return (status.st_ino, status.st_mtime_ns)
 
 
 def write_atomically(path: Path, content: bytes) -> None:

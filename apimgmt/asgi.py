@@ -14,6 +14,7 @@ from a2wsgi import WSGIMiddleware
 
 import apimgmt.formats.json
 import apimgmt.formats.xml
+import apimgmt.policies.cache
 import apimgmt.policies.cors
 import apimgmt.policies.protocols
 import apimgmt.policies.quota

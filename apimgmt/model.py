@@ -272,7 +272,7 @@ class IssuerEntry(Struct, frozen=True):
     audiences: tuple[str, ...] = ()
     jwks: dict[str, Any] = {}
     jwks_url: str = ""
-    algorithms: tuple[str, ...] = ("RS256", "ES256", "PS256", "EdDSA")
+    algorithms: tuple[str, ...] = ("RS256", "ES256", "PS256", "EdDSA", "Ed25519")
     claims: ClaimNames = ClaimNames()
 
 
@@ -325,6 +325,18 @@ class Snapshot(Struct, frozen=True):
     applications: tuple[ApplicationEntry, ...] = ()
     access_policies: tuple[AccessPolicyEntry, ...] = ()
     revoked_tokens: dict[str, float] = {}
+
+
+class Clearing(Struct, frozen=True):
+    """Cached answers to forget: those of an API (an id), of one of its operations (a key of ours), or of one cache key.
+
+    ``number`` grows by one from clearing to clearing.
+    """
+
+    number: int
+    api: str
+    operation: str = ""
+    key: str = ""
 
 
 class WorkerReport(Struct, frozen=True):
