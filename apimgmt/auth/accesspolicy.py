@@ -94,8 +94,8 @@ class AccessPolicies:
             return None
         for policy in self.of(target):
             if policy.is_for(application.id):
-                needed = [f"scope {' or '.join(scopes)}"] if scopes else []
-                return Decision("", "; ".join([f"allowed by the access policy {policy}", *needed]))
+                asked = f"; the operation asks for scopes: {', '.join(scopes)}" if scopes else ""
+                return Decision("", f"allowed by the access policy {policy}{asked}")
         return Decision("forbidden", f"no access policy is about this operation and {name!r}")
 
 

@@ -24,7 +24,7 @@ class Issuer(Struct, frozen=True):
     audiences: tuple[str, ...]
     jwks: dict[str, Any] = {}  # noqa: RUF012  msgspec copies it
     jwks_url: str = ""
-    algorithms: tuple[str, ...] = ("RS256", "ES256", "PS256", "EdDSA")
+    algorithms: tuple[str, ...] = ("RS256", "ES256", "PS256", "EdDSA", "Ed25519")
     claims: ClaimNames = ClaimNames()
 
 

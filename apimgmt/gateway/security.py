@@ -39,6 +39,10 @@ KINDS: Kinds = {
 }
 
 
+# One text may be looked at by several kinds; to most of them it is strange.
+SAYING_LITTLE = ("credential-malformed", "credential-unknown")
+
+
 def security_map(surroundings: Surroundings, kinds: Kinds = KINDS) -> dict[str, Callable[[], AbstractSecurityHandler]]:
     """What Connexion calls to make the handlers of one API."""
     return {scheme: partial(kind, surroundings) for scheme, kind in kinds.items()}
@@ -69,7 +73,7 @@ class Alternatives(SecurityHandlerFactory):  # type: ignore[misc]
                     continue
                 if caller is not NO_VALUE and (caller or not refusals):
                     return caller
-            raise max(refusals, key=lambda problem: problem.status) if refusals else _nothing_sent(request)
+            raise max(refusals, key=_weight) if refusals else _nothing_sent(request)
 
         return verify
 
@@ -83,6 +87,11 @@ class Alternatives(SecurityHandlerFactory):  # type: ignore[misc]
             return _together([check(request) for check in schemes.values()])
 
         return verify
+
+
+def _weight(refusal: Problem) -> tuple[int, int]:
+    """How much a refusal says: 403 before 401, and of these, that a credential was known before that it was not."""
+    return refusal.status, SAYING_LITTLE.index(refusal.code) if refusal.code in SAYING_LITTLE else len(SAYING_LITTLE)
 
 
 def _only(check: Verify) -> Verify:
@@ -110,7 +119,7 @@ def _awaiting(checks: Sequence[Verify]) -> Verify:
                 continue
             if caller is not NO_VALUE and (caller or not refusals):
                 return caller
-        raise max(refusals, key=lambda problem: problem.status) if refusals else _nothing_sent(request)
+        raise max(refusals, key=_weight) if refusals else _nothing_sent(request)
 
     return verify
 

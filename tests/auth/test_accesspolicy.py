@@ -55,7 +55,7 @@ def test_who_could_call_is_answered_before_run_time() -> None:
     assert decision is not None and decision.allowed
     assert decision.why == (
         "allowed by the access policy 'editors', which asks for a role of editor and its condition on claims; "
-        "scope read or write"
+        "the operation asks for scopes: read, write"
     )
     refused = table(OTHERS).decide("shop", TARGET, [])
     assert refused is not None and refused.code == "forbidden"

@@ -321,6 +321,23 @@ def test_a_wrong_token_is_not_forgotten_beside_another_way_in() -> None:
     assert (optional.get("/x").status, call(optional, "x").status) == (200, 401)
 
 
+@pytest.mark.rows("F-027")
+def test_of_several_kinds_the_one_that_knows_the_text_says_what_is_wrong() -> None:
+    """An expired token is expired, though as an API key it is unknown; a wrong key is unknown, though no token."""
+    client = api(authentication=["apiKey", "oauth2"], keys=[api_key("apim_k")])
+    assert [call(client, text).status for text in ("apim_k", token())] == [200, 200]
+    assert [code(call(client, text)) for text in (token(exp=1), "other")] == [
+        "credential-expired",
+        "credential-unknown",
+    ]
+
+
+@pytest.mark.parametrize("jti", [["t1"], {"a": 1}, 7, True])
+def test_an_odd_jti_is_no_fault_of_ours(jti: Any) -> None:
+    """It names nothing that could be revoked."""
+    assert call(api(access={**ACCESS, "revoked_tokens": {"t1": time.time() + 300}}), token(jti=jti)).status == 200
+
+
 NAMES = ClaimNames(name="profile.name", role="realm_access.roles", scope="scp", application="azp")
 NESTED = {
     "profile": {"name": "Ann"},

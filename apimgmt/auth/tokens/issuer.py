@@ -35,7 +35,7 @@ class Token:
         names = issuer.claims
         self.claims = claims
         self.expires = expires
-        self.jti = claims.get("jti")
+        self.jti = claims.get("jti") if isinstance(claims.get("jti"), str) else None
         self.roles = texts(claim(claims, names.role))
         self.scopes = words(claim(claims, names.scope))
         client, subject, name = (claim(claims, wanted) for wanted in (names.application, "sub", names.name))
