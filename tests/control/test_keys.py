@@ -8,14 +8,18 @@ from typing import Any
 
 import msgspec
 import pytest
+import sqlalchemy
+from alembic import command
+from alembic.config import Config
 
 from apimgmt.archive import Archive
 from apimgmt.auth.keytext import environment_of
-from apimgmt.control.keys import OVERLAP_MOST, REMEMBERED_SECONDS, Key
+from apimgmt.control.keys import OVERLAP_MOST, REMEMBERED_SECONDS
 from apimgmt.control.service import Control
-from apimgmt.control.store import Store
+from apimgmt.control.store import MIGRATIONS, Store
 from apimgmt.errors import Problem, StoreConflict
 from apimgmt.model import KeyEntry, Rule
+from apimgmt.settings import Settings
 
 SHOP = {"methods": ["get"], "path": "/shop/**"}
 
@@ -276,15 +280,28 @@ def test_a_ruleset_that_somebody_has_stays(control: Control) -> None:
     control.rulesets.delete("others")
 
 
-def test_keys_of_earlier_versions_go_on(control: Control, store: Store, archive: Archive) -> None:
-    """A row with a digest and rules alone is a key of the default environment that never ends."""
-    control.keys.create({"name": "k"})
-    with store.writing() as transaction:
-        row = control.keys.found(transaction, "k")
-        text = msgspec.structs.replace(row, content=f'{{"digest":"{digest("apik_x")}","rules":[{{"path":"/a"}}]}}')
-        transaction.put_resource(text)
-    assert control.keys.get("k").view["state"] == "active"
-    control.keys.create({"name": "other"})
+def test_keys_of_earlier_versions_go_on(settings: Settings, control: Control, store: Store, archive: Archive) -> None:
+    """Back to the tables of the version before and forward again: the same key, without an end."""
+    control.keys.create({"name": "gone"})
+    control.keys.delete("gone")
+    text = control.keys.create({"name": "k", "rules": [SHOP]}).view["key"]
+    migrate(store, "third")
+    with store.engine.connect() as connection:
+        ((name, kept),) = connection.execute(sqlalchemy.text("SELECT name, digest FROM keys")).all()
+    assert (name, kept) == ("k", digest(text))
+    again = Control(settings, Store(settings), archive, control._take_in)
+    (view,) = again.keys.all()
+    assert (view["name"], view["state"], view["hint"]) == ("k", "active", "")
+    again.keys.create({"name": "other"})
     (entry,) = (entry for entry in published(archive) if entry.name == "k")
-    assert (entry.digest, entry.rules, entry.environment) == (digest("apik_x"), (Rule(path="/a"),), "default")
-    assert Key(digest="x") == msgspec.json.decode(b'{"digest":"x"}', type=Key)
+    assert (entry.digest, entry.environment) == (digest(text), "default")
+    assert entry.rules == (Rule(methods=("GET",), path="/shop/**"),)
+
+
+def migrate(store: Store, revision: str) -> None:
+    """Take the database back to an earlier version."""
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    with store._writers.begin() as connection:
+        config.attributes["connection"] = connection
+        command.downgrade(config, revision)

@@ -18,7 +18,7 @@ from urllib.parse import quote
 
 import pytest
 import requests
-from product_load import Load
+from product_load import Load, Seen
 from product_platform import Product
 
 REVOCATIONS = int(os.environ.get("PRODUCT_REVOCATIONS", "20"))
@@ -69,12 +69,28 @@ def revoke_under_load(product: Product, name: str) -> float:
         product.ask("DELETE", f"/keys/{name}")
         answered = time.monotonic()
         time.sleep(AFTER_SECONDS)
-    accepted = [one.sent + one.seconds for one in load.seen if one.status == 200]
-    refused = [one for one in load.seen if one.status != 200]
+    return lateness(load.seen, answered)
+
+
+def lateness(seen: Sequence[Seen], answered: float) -> float:
+    """How long after ``answered`` the last accepted request ended, 0 for none; from then on all are refused rightly."""
+    accepted = [one.sent + one.seconds for one in seen if one.status == 200]
+    refused = [one for one in seen if one.status != 200]
     assert accepted and len(refused) > 10
     assert all(one.status == 401 and b"credential-revoked" in one.body for one in refused)
     assert max(one.sent for one in refused) > max(accepted), "it was accepted until the end"
     return max(0.0, max(accepted) - answered)
+
+
+@pytest.mark.parametrize(("last", "late"), [(9.9, 0.0), (10.9, 0.9), (11.5, 1.5)])
+def test_the_check_finds_a_key_that_is_accepted_too_long(last: float, late: float) -> None:
+    """A revocation that was answered at 10 and took effect at ``last``, as a platform does that does not wait."""
+    moments = [number / 20 for number in range(9 * 20, 14 * 20)]
+    seen = [
+        Seen("one", sent, 0.0, *((200, {}, b"") if sent <= last else (401, {}, b"credential-revoked")))
+        for sent in (*moments, last)
+    ]
+    assert lateness(seen, 10.0) == pytest.approx(late)
 
 
 # ---- guessed ---------------------------------------------------------------------------------------------------------
