@@ -10,7 +10,7 @@ can guess, from another address, against what is remembered.
 from __future__ import annotations
 
 import asyncio
-import hmac
+import hashlib
 import secrets
 import time
 from collections.abc import Callable
@@ -64,6 +64,7 @@ class Logins:
             # one after another for a name: of many requests with the same password only the first is looked at
             async with self._turns.setdefault(name, asyncio.Lock()):
                 if digest not in self._remembered:
+                    self._attempts.refuse(name, address)
                     await self._ask(credentials, name, address)
                     self._remembered.add(digest)
         finally:
@@ -106,8 +107,8 @@ class Remembered:
         self._until: dict[bytes, float] = {}
 
     def digest(self, *texts: str) -> bytes:
-        """The keyed digest of some texts, none of which has a NUL."""
-        return hmac.digest(self._secret, "\0".join(texts).encode(), "sha256")
+        """The keyed digest (RFC 7693) of some texts, none of which has a NUL."""
+        return hashlib.blake2b("\0".join(texts).encode(), key=self._secret, digest_size=32).digest()
 
     def __contains__(self, digest: bytes) -> bool:
         return self._until.get(digest, 0.0) > self._clock()

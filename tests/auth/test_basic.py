@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -19,7 +20,7 @@ from apimgmt.auth.directories import Credentials, Directory
 from apimgmt.auth.directories.local import HASHER, Local
 from apimgmt.auth.logins import REMEMBERED_MOST, Logins, Remembered
 from apimgmt.auth.users import Users
-from apimgmt.errors import Problem
+from apimgmt.errors import Problem, SnapshotRefused
 from apimgmt.model import Rule, Snapshot, UserEntry
 from apimgmt.request import Request, Target
 from apimgmt.settings import Settings
@@ -289,6 +290,16 @@ async def test_the_event_loop_goes_on_while_a_store_is_slow(tmp_path: Path) -> N
     assert not any(task.done() for task in waiting)
     release.set()
     await asyncio.gather(*waiting)
+
+
+@pytest.mark.parametrize("library", ["pam", "ldap"])
+def test_a_store_whose_library_is_missing_is_said_at_load(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, library: str
+) -> None:
+    """The snapshot is refused, with what to install; nothing is served by another store."""
+    monkeypatch.setitem(sys.modules, library, None)
+    with pytest.raises(SnapshotRefused, match=rf"basic_directory={library}: install the extra apimgmt\[{library}\]"):
+        gateway(tmp_path, user("anna", "right"), basic_directory=library)
 
 
 def test_no_password_is_in_what_is_kept(tmp_path: Path) -> None:
