@@ -81,7 +81,12 @@ def _check(name: str, declared: Mapping[str, Parameter], place: Place, where: st
         known = ", ".join(declared) or "none"
         raise SettingInvalid(f"there is no parameter {name!r}; there are: {known}", where)
     parameter = declared[name]
-    if parameter.location == "query" and parameter.explode and _is_object(parameter.schema, place):
+    if (
+        parameter.location == "query"
+        and parameter.style == "form"
+        and parameter.explode
+        and _is_object(parameter.schema, place)
+    ):
         raise SettingInvalid(f"{name!r} is an object whose properties are parameters of their own", where)
 
 

@@ -25,7 +25,7 @@ def lifetime(status: int, fields: Sequence[Field], seconds: float, keyed: Collec
     named = {name.strip().lower() for value in _values(fields, b"vary") for name in value.split(b",")}
     if not named <= {*keyed, b""}:
         return 0
-    text = b", ".join(_values(fields, b"cache-control")).decode("latin-1")
+    text = b", ".join(_values(fields, b"cache-control")).decode("latin-1").lower()
     control = parse_cache_control_header(text, cls=ResponseCacheControl)
     if control.keys() & UNKEPT:
         return 0
