@@ -172,12 +172,16 @@ class Worker(Gateway):
     async def _watch(self) -> None:
         while True:
             await asyncio.sleep(self._settings.poll_seconds)
-            try:
-                await self._follow()
-            except OSError as error:
-                log.error("the data folder cannot be read: %s", error)
+            await self._follow()
 
     async def _follow(self) -> None:
+        """Serve what is current and say so; a folder that cannot be read or written stops neither start nor service."""
+        try:
+            await self._look()
+        except OSError as error:
+            log.error("the data folder cannot be read or written: %s", error)
+
+    async def _look(self) -> None:
         mark = self._archive.current_mark()
         if mark != self._mark:
             self._mark = mark

@@ -155,6 +155,26 @@ def test_a_worker_follows_the_data_folder(tmp_path: Path) -> None:
     asyncio.run(scenario())
 
 
+def test_a_worker_serves_though_it_cannot_report(tmp_path: Path) -> None:
+    """A folder that cannot be written (a full disk) stops neither the start nor the next snapshot (R-16)."""
+    archive = Archive(tmp_path)
+    publish(archive, 1, "/x")
+    (tmp_path / "workers").rmdir()
+    (tmp_path / "workers").write_bytes(b"no folder")
+
+    async def scenario() -> None:
+        worker = Worker(SETTINGS, archive)
+        await worker.startup()
+        second = publish(archive, 2, "/y")
+        await until(lambda: worker.runtime is not None and worker.runtime.digest == second)
+        (tmp_path / "workers").unlink()
+        (tmp_path / "workers").mkdir()
+        await until(lambda: [report.digest for report in archive.reports()] == [second])
+        await worker.shutdown()
+
+    asyncio.run(scenario())
+
+
 def test_a_snapshot_that_does_not_build_changes_nothing(tmp_path: Path) -> None:
     """The worker goes on with the one before and reports the reason; the next good one is taken."""
     archive = Archive(tmp_path)

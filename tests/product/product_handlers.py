@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
+import secrets
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +27,15 @@ async def took(trigger: Invocation) -> Any:
     """Says what the body was."""
     body = trigger.data.parsed
     return {"took": body if not isinstance(body, bytes) else len(body), "type": type(body).__name__}
+
+
+async def slow(trigger: Invocation) -> Any:
+    """Answers after so many milliseconds; that it was called is seen by a file."""
+    folder = Path("slow")
+    folder.mkdir(exist_ok=True)
+    os.close(os.open(folder / secrets.token_hex(8), os.O_CREAT | os.O_EXCL))
+    await asyncio.sleep(trigger.data.path["milliseconds"] / 1000)
+    return {"slow": True}
 
 
 def envelope(trigger: Invocation) -> Any:
