@@ -19,6 +19,7 @@ COMMANDS = {
     "trigger": "apimgmt.cli.trigger",
     "publish": "apimgmt.cli.apis",
     "rollback": "apimgmt.cli.apis",
+    "cache": "apimgmt.cli.cache",
     "apis": "apimgmt.cli.apis",
     "operations": "apimgmt.cli.apis",
     "keys": "apimgmt.cli.keys",

@@ -122,6 +122,12 @@ class Admin:
         revision = invocation.data.body["revision"]
         return _tagged(self._control.rollback(invocation.data.path.api, revision, _if_match(invocation)))
 
+    def clearCache(self, invocation: Invocation) -> Answer:  # noqa: N802
+        """``DELETE /apis/{api}/cache``."""
+        query = invocation.data.query
+        self._control.clear_cache(invocation.data.path.api, query.operation, query.key)
+        return Envelope(204)
+
     def getSnapshot(self, invocation: Invocation) -> Answer:  # noqa: N802
         """``GET /snapshot``."""
         return self._control.snapshot().plain()

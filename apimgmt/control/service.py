@@ -7,6 +7,7 @@ with each of its operations what is decided about it today.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Literal
 
@@ -22,7 +23,7 @@ from apimgmt.control.applications import Applications
 from apimgmt.control.auditlog import AuditLog
 from apimgmt.control.authorities import Authorities
 from apimgmt.control.authorization.composition import authorization_server
-from apimgmt.control.bindings import EVERY, read_bindings, read_triggers
+from apimgmt.control.bindings import EVERY, read_bindings, read_triggers, resolve
 from apimgmt.control.catalogue import Catalogue, current, found, live
 from apimgmt.control.clients import Clients
 from apimgmt.control.findings import access_findings, overlap_findings, protocol_findings
@@ -75,6 +76,7 @@ class Control(Catalogue):
         self.functions = sorted(functions)
         self._publisher = Publisher(store, archive, wait_seconds, settings.environment)
         self._publisher.recover()
+        self._clearing = threading.Lock()
         self.keys = Keys(store, self._publisher, settings.environment)
         self.rulesets = Rulesets(store, self._publisher)
         self.users = Users(store, self._publisher)
@@ -204,6 +206,14 @@ class Control(Catalogue):
         inheriting = [one.key for one in compiled.operations if one.key not in own] if EVERY in changed else []
         findings = protocol_findings(compiled, row.trigger, own)
         return self._bound(row, [*changed, *inheriting], publish, findings)
+
+    def clear_cache(self, reference: str, operation: str | None = None, key: str | None = None) -> None:
+        """Have every worker forget the cached answers of an API, of one operation, or of one key."""
+        with self._store.reading() as transaction:
+            row = live(transaction, reference)
+            cleared = resolve(operation, self._compiled(transaction, row)).key if operation is not None else ""
+        with self._clearing:
+            self._archive.clear(row.id, cleared, key or "")
 
     # ---- what is served ------------------------------------------------------------------------------------------
 

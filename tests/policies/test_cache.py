@@ -149,7 +149,7 @@ VARIATIONS: list[tuple[str, str, dict[str, str], bool]] = [
     ("GET", "/items/1?tag=a&page=2", {"Cookie": "session=1"}, False),
     ("GET", "/items/1?tag=a&page=2", {"Authorization": "Bearer x"}, False),
     ("HEAD", "/items/1?tag=a&page=2", {}, False),
-    ("GET", "/items/1?tag=a&page=2&api_key=key-of-a-0123456789", {}, False),
+    ("GET", "/items/1?tag=a&page=2&api_key=key-of-a-0123456789", {}, True),
     ("GET", "/items/1/?tag=a&page=2", {}, False),
     ("GET", "/items/1?tag=a&page=02", {}, False),
     ("GET", "/other?tag=a&page=2", {}, False),
