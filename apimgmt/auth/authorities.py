@@ -7,13 +7,15 @@ bits and critical extensions that it does not know are refused there.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric import dsa, ec, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID
 from cryptography.x509.verification import (
     Criticality,
@@ -48,24 +50,28 @@ class Refused(Exception):
     """A certificate is not accepted: a problem's code, what the caller is told, and the operator's reason."""
 
     def __init__(self, code: str, detail: str, reason: str = "") -> None:
-        super().__init__(code, detail, reason or detail)
+        super().__init__(code, detail)
+        self.refusal = Refusal(code, detail, reason or detail)
 
-    def problem(self) -> Problem:
-        """The answer; a fresh one, as its way out adds to it."""
-        code, detail, reason = self.args
-        return Problem(code, detail, reason=reason)
+
+class Refusal(NamedTuple):
+    """The same, to be kept."""
+
+    code: str
+    detail: str
+    reason: str
 
 
 class Authority:
     """A published authority: its certificates are where a chain may end."""
 
-    __slots__ = ("_store", "_subjects", "certificates", "id", "name", "revocations", "rules")
+    __slots__ = ("_store", "certificates", "id", "name", "revocations", "rules", "subjects")
 
     def __init__(self, entry: AuthorityEntry) -> None:
         self.id = entry.id
         self.name = entry.name
         self.rules = None if entry.rules is None else Rules(entry.rules)
-        self._subjects = frozenset(entry.subjects)
+        self.subjects = frozenset(entry.subjects)
         try:
             self.certificates = x509.load_pem_x509_certificates(entry.certificates.encode())
             self.revocations = Revocations(entry.revocations, self.certificates)
@@ -75,7 +81,7 @@ class Authority:
 
     def admits(self, subject: str) -> bool:
         """Whether certificates with this subject are accepted; without a list, all are."""
-        return not self._subjects or subject in self._subjects
+        return not self.subjects or subject in self.subjects
 
     def path(self, chain: Sequence[x509.Certificate], now: datetime) -> list[x509.Certificate]:
         """The chain from the caller's certificate to one of the authority's; raises VerificationError without one."""
@@ -117,7 +123,7 @@ class Trust:
 
     def __init__(self, authorities: Sequence[Authority]) -> None:
         self.authorities = authorities
-        self._remembered: dict[tuple[Chain, bool], tuple[float, Certificate | Refused]] = {}
+        self._remembered: dict[tuple[Chain, bool], tuple[float, Certificate | Refusal]] = {}
 
     def certificate(self, chain: Chain, accept_stale: bool, now: float) -> Certificate:
         """The caller's certificate, which comes first in ``chain`` (DER); raises Problem if it is not accepted.
@@ -131,16 +137,15 @@ class Trust:
             if len(self._remembered) >= REMEMBERED_MOST:
                 self._remembered.clear()
             self._remembered[key] = min(until, now + REMEMBERED_SECONDS), verdict
-        if isinstance(verdict, Refused):
-            raise verdict.problem()
+        if isinstance(verdict, Refusal):
+            raise Problem(verdict.code, verdict.detail, reason=verdict.reason)
         return verdict
 
-    def _judge(self, chain: Chain, accept_stale: bool, now: datetime) -> tuple[float, Certificate | Refused]:
+    def _judge(self, chain: Chain, accept_stale: bool, now: datetime) -> tuple[float, Certificate | Refusal]:
         try:
             return self._examine(chain, accept_stale, now)
         except Refused as refused:
-            # kept without its traceback, which would keep everything that it passed through
-            return float("inf"), refused.with_traceback(None)
+            return math.inf, refused.refusal
 
     def _examine(self, chain: Chain, accept_stale: bool, now: datetime) -> tuple[float, Certificate]:
         """The certificate and the Unix time until which it surely is what it is now; raises Refused."""
@@ -182,7 +187,7 @@ class Authorities:
     schemes = frozenset({"mutualtls"})
 
     def __init__(self, entries: Iterable[AuthorityEntry] = ()) -> None:
-        known = [(Authority(entry), entry.apis) for entry in entries]
+        known = [(_authority(entry), entry.apis) for entry in entries]
         named = {api for _, apis in known for api in apis}
         self._for_all = Trust([authority for authority, apis in known if not apis])
         self._by_api = {
@@ -194,8 +199,9 @@ class Authorities:
         return self._by_api.get(api, self._for_all)
 
     def names(self) -> Iterator[str]:
-        """Nobody knows all holders of certificates."""
-        return iter(())
+        """The subjects that are listed; whom else an authority gives certificates to, nobody knows here."""
+        trusts = (self._for_all, *self._by_api.values())
+        return iter(sorted({name for trust in trusts for one in trust.authorities for name in one.subjects}))
 
     def decide(self, name: str, target: Target, scopes: Sequence[str]) -> Decision | None:
         """What comes of a call with a valid certificate of that subject, from any authority that admits it."""
@@ -203,15 +209,20 @@ class Authorities:
         return Certificate(name, admitting).decide(target) if admitting else None
 
 
+@lru_cache(32)
+def _authority(entry: AuthorityEntry) -> Authority:
+    """Made once: a publish that does not touch it need not read a list of 100,000 revoked certificates again."""
+    return Authority(entry)
+
+
 def weakness(key: object) -> str:
-    """Why a public key cannot be relied on, or nothing."""
-    if isinstance(key, rsa.RSAPublicKey) and key.key_size < RSA_BITS_LEAST:
-        return f"its RSA key has {key.key_size} bits; {RSA_BITS_LEAST} are the least"
-    if isinstance(key, ec.EllipticCurvePublicKey) and not isinstance(key.curve, CURVES):
-        return f"its key is on the curve {key.curve.name}; P-256, P-384 and P-521 are taken"
-    if isinstance(key, dsa.DSAPublicKey):
-        return "its key is a DSA key; RSA and elliptic curves are taken"
-    return ""
+    """Why a public key is not taken, or nothing."""
+    if isinstance(key, rsa.RSAPublicKey):
+        few = key.key_size < RSA_BITS_LEAST
+        return f"its RSA key has {key.key_size} bits; {RSA_BITS_LEAST} are the least" if few else ""
+    if isinstance(key, ec.EllipticCurvePublicKey) and isinstance(key.curve, CURVES):
+        return ""
+    return f"its key is of a kind that is not taken: RSA from {RSA_BITS_LEAST} bits on, P-256, P-384 and P-521 are"
 
 
 def _read(chain: Chain) -> list[x509.Certificate]:

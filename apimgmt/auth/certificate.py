@@ -13,10 +13,8 @@ from typing import Any
 from connexion.security import NO_VALUE, AbstractSecurityHandler
 
 from apimgmt.auth import Surroundings, Verify
-from apimgmt.auth.authorities import Chain
-from apimgmt.auth.forwarding import reader
+from apimgmt.auth.forwarding import Forwarded
 from apimgmt.errors import Problem
-from apimgmt.origin import Proxies
 from apimgmt.request import Request
 
 
@@ -24,18 +22,17 @@ class ClientCertificate(AbstractSecurityHandler):  # type: ignore[misc]  # Conne
     """Handler of the scheme type ``mutualTLS``."""
 
     def __init__(self, surroundings: Surroundings) -> None:
-        settings = surroundings.settings
         self._api = surroundings.entry.id
-        self._accept_stale = settings.stale_revocations == "accept"
-        self._proxies = Proxies(settings.trusted_proxies)
-        self._forwarded = reader(settings.client_certificate_header)
+        self._accept_stale = surroundings.settings.stale_revocations == "accept"
+        self._forwarded = surroundings.shared.part(Forwarded)
 
     def get_fn(self, scheme: Mapping[str, Any], scopes: object) -> Verify:
         """The check of one operation."""
         return self._verify
 
     def _verify(self, request: Request) -> Any:
-        chain = self._chain(request)
+        forwarded = self._forwarded.chain(request)
+        chain = request.certificates if forwarded is None else forwarded
         if not chain:
             return NO_VALUE
         trust = request.access.authorities.of(self._api)
@@ -45,10 +42,3 @@ class ClientCertificate(AbstractSecurityHandler):  # type: ignore[misc]  # Conne
             detail = "No rule of this client certificate's authority covers the operation."
             raise Problem("forbidden", detail, reason=decision.why)
         return certificate.info
-
-    def _chain(self, request: Request) -> Chain:
-        """The caller's certificates. Where a proxy passes them on, its own is not the caller's; anybody else's field
-        has no effect."""
-        if self._forwarded is not None and self._proxies.has(request.peer):
-            return self._forwarded(request)
-        return request.certificates

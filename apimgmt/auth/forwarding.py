@@ -14,7 +14,9 @@ from urllib.parse import unquote_to_bytes
 
 from apimgmt.auth.authorities import Chain
 from apimgmt.errors import Problem
+from apimgmt.origin import Proxies
 from apimgmt.request import Request
+from apimgmt.settings import Settings
 
 Reader = Callable[[Request], Chain]
 CLIENT_CERT, CLIENT_CERT_CHAIN, ENVOY = b"client-cert", b"client-cert-chain", b"x-forwarded-client-cert"
@@ -24,11 +26,24 @@ _PEM = re.compile(rb"\s*-----BEGIN CERTIFICATE-----([A-Za-z0-9+/=\s]+)-----END C
 _PAIR = re.compile(rb'([A-Za-z]+)=("(?:[^"\\]|\\.)*"|[^",;]*)(;|$)')
 
 
-def reader(name: str) -> Reader | None:
-    """What reads the field of that name; None if no field is believed."""
+class Forwarded:
+    """The field in which listed proxies pass certificates on, as the settings say."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._proxies = Proxies(settings.trusted_proxies)
+        self._read = _reader(settings.client_certificate_header) if settings.client_certificate_header else None
+
+    def chain(self, request: Request) -> Chain | None:
+        """The caller's certificates, none of which is the proxy's own; None if nobody passes on any.
+
+        Raises Problem for a field that cannot be read; a field of anybody but a listed proxy has no effect.
+        """
+        return self._read(request) if self._read is not None and self._proxies.has(request.peer) else None
+
+
+def _reader(name: str) -> Reader:
+    """What reads the field of that name."""
     field = name.lower().encode()
-    if not field:
-        return None
     if field == CLIENT_CERT:
         return _read_standard
     parse = _envoy if field == ENVOY else _encoded_pem

@@ -13,6 +13,7 @@ from urllib.parse import quote
 import pki
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.verification import VerificationError
 
 from apimgmt.auth import authorities as module
@@ -58,6 +59,7 @@ SHOWN: dict[str, tuple[pki.Holder, str]] = {
     "self-signed": (pki.authority("partner-one", ca=False, usage=(pki.CLIENT,)), "credential-unknown"),
     "signed with SHA-1": (pki.with_sha1(GOOD, ACME), "credential-unknown"),
     "weak key": (ACME.issue("partner-one", key=pki.rsa_key(1024)), "credential-unknown"),
+    "odd key": (ACME.issue("partner-one", key=ec.generate_private_key(ec.SECP256K1())), "credential-unknown"),
     "issued by a caller": (GOOD.issue("partner-one"), "credential-unknown"),
     "issued by CA:false": (ACME.issue("Acme B", usage=(), ca=False).issue("partner-one"), "credential-unknown"),
     "issued without constraints": (ACME.issue("Acme C", usage=(), ca=None).issue("partner-one"), "credential-unknown"),
@@ -363,6 +365,7 @@ def test_who_may_call_is_known_before_anybody_calls() -> None:
     allowed = table.decide("CN=a,O=Acme", Target("GET", "/x", API), ())
     refused = table.decide("CN=a,O=Acme", Target("PUT", "/x", API), ())
     assert allowed is not None and allowed.allowed and refused is not None and refused.code == "forbidden"
+    assert list(table.names()) == ["CN=a,O=Acme"]
     assert table.decide("CN=b,O=Acme", Target("GET", "/x", API), ()) is None
     assert table.decide("CN=a,O=Acme", Target("GET", "/x", "api_another"), ()) is None
 

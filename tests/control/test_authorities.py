@@ -7,6 +7,7 @@ from typing import Any
 import pki
 import pytest
 from control_samples import JSON, document
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from apimgmt.auth.authorities import Authorities
 from apimgmt.control.service import Control
@@ -76,6 +77,7 @@ UNUSABLE: list[tuple[dict[str, Any], str, str]] = [
     ({"certificates": ACME.issue("x", ca=None).pem}, "/certificates", "no authority's"),
     ({"certificates": pki.authority("Old", days=(-9, -1)).pem}, "/certificates", "it ended at"),
     ({"certificates": pki.authority("Weak", key=pki.rsa_key(1024)).pem}, "/certificates", "has 1024 bits"),
+    ({"certificates": pki.authority("Odd", key=ec.generate_private_key(ec.SECP256K1())).pem}, "/certificates", "P-256"),
     ({"revocations": "nonsense"}, "/revocations", "no PEM block X509 CRL"),
     ({"revocations": OTHER.revoke()}, "/revocations", "signed by none"),
     ({"revocations": ACME.revoke(days=(-9, -1))}, "/revocations", "counted until"),
