@@ -13,11 +13,13 @@ from __future__ import annotations
 import asyncio
 import atexit
 import hashlib
+import itertools
 import json
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 from urllib.parse import unquote
 
@@ -32,6 +34,9 @@ from apimgmt.settings import Settings
 from apimgmt.spec.compiler.compiler import compile_document
 from apimgmt.spec.intake.loader import load
 
+# What a gateway counts is kept in its data folder; each gets one of its own, made when it is first written to.
+FOLDERS = TemporaryDirectory(prefix="apimgmt-test-")
+NUMBERS = itertools.count()
 DOCUMENTS = Path(__file__).resolve().parents[1] / "specs" / "documents"
 PATIENCE_SECONDS = 60.0
 
@@ -156,7 +161,7 @@ def serve(
     ``bind``; ``trigger`` are the settings of the API in the spelling of the REST API, ``triggers`` those of operations;
     ``access`` are more fields of the snapshot (``issuers``, ``users`` ...).
     """
-    settings = settings or Settings()
+    settings = settings or Settings(data=f"{FOLDERS.name}/{next(NUMBERS)}")
     python.functions.update(functions or {})
     compiled, shown = _take_in(document, settings)
     ids = {operation.operation_id: operation.key for operation in compiled.operations if operation.operation_id}
