@@ -82,8 +82,8 @@ def _operation(compiled: CompiledApi, method: str, path: str) -> Operation | Non
 
 def _reached(compiled: CompiledApi, operations: list[Operation], method: str, path: str) -> Operation | None:
     tree = Tree()
-    for operation in operations:
-        tree.add(parse(operation, compiled.schemas), method, operation)
+    for one in operations:
+        tree.add(parse(one, compiled.schemas), method, one)
     try:
         found = tree.find(normalised(path), method)
     except PathInvalid:

@@ -96,6 +96,8 @@ class Keys(Resources[Key]):
             match(row, if_match)
             key = self.stored(row)
             _check_counts(key)
+            if _state(key, time.time()) == "expired":
+                raise Problem("conflict", "the key has expired; give it another end first, or make a new one")
             made.append(keytext.make(key.environment))
             now = time.time()
             older = {

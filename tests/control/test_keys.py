@@ -184,13 +184,17 @@ def test_rules_name_and_end_can_be_changed_and_the_text_stays(control: Control, 
     ("expires", "state"), [(0.0, "active"), (15 * 86_400, "active"), (13 * 86_400, "expiring"), (-1, "expired")]
 )
 def test_a_list_says_how_it_stands_with_a_key(control: Control, store: Store, expires: float, state: str) -> None:
-    """Two weeks before its end a key is expiring."""
+    """Two weeks before its end a key is expiring; after it a new text would be of no use."""
     control.keys.create({"name": "k"})
     with store.writing() as transaction:
         row = control.keys.found(transaction, "k")
         key = msgspec.structs.replace(control.keys.stored(row), expires=time.time() + expires if expires else 0.0)
         control.keys.put(transaction, row, key, row.name)
     assert [view["state"] for view in control.keys.all()] == [state]
+    if state == "expired":
+        assert refusal(control.keys.rotate, "k").status == 409
+    else:
+        assert control.keys.rotate("k").view["state"] == state
 
 
 @pytest.mark.rows("H-098")
