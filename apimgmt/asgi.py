@@ -22,6 +22,7 @@ import apimgmt.policies.ratelimit
 import apimgmt.processes.echo
 import apimgmt.processes.mock  # noqa: F401  importing a plug-in registers it
 from apimgmt.archive import Archive
+from apimgmt.digest import digest_of
 from apimgmt.gateway.app import Gateway, Worker
 from apimgmt.gateway.runtime import Runtime, build
 from apimgmt.model import ApiEntry, Binding, Snapshot, Trigger
@@ -110,7 +111,7 @@ def token_digests(settings: Settings) -> list[str]:
     The first is the administrator's; while a supervisor runs, the second is its own (``cli/folder.py``).
     """
     if settings.admin_token:
-        return [hashlib.sha256(settings.admin_token.encode()).hexdigest()]
+        return [digest_of(settings.admin_token)]
     return (settings.root / "secrets" / "admin-token.sha256").read_text("ascii").split()
 
 

@@ -14,7 +14,7 @@ FORBIDDEN = {"utils", "util", "base", "constants", "managers", "manager", "helpe
 # From the ground up; what stands on one line may not import each other. ``archive`` keeps the structs of ``model``.
 FLOORS: tuple[tuple[str, ...], ...] = (
     ("errors",),
-    ("model", "members", "settings", "registry", "request", "reading"),
+    ("model", "members", "settings", "registry", "request", "reading", "digest"),
     ("archive", "shared", "origin"),
     ("connections",),
     ("spec", "auth", "policies", "processes", "formats"),

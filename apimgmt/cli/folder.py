@@ -8,13 +8,13 @@ secrets/admin-token.sha256      SHA-256 of each accepted admin token in hexadeci
 from __future__ import annotations
 
 import fcntl
-import hashlib
 import os
 import secrets
 import time
 from pathlib import Path
 
 from apimgmt.archive import is_alive, write_atomically
+from apimgmt.digest import digest_of
 from apimgmt.errors import ApimgmtError
 
 TAKEOVER_SECONDS = 40.0
@@ -73,7 +73,7 @@ class AdminToken:
         kept = self._kept()
         fresh = None if given or kept else "apim_admin_" + secrets.token_urlsafe(32)
         token = given or fresh
-        self._write([_digest(token) if token else kept, _digest(self.session)])
+        self._write([digest_of(token) if token else kept, digest_of(self.session)])
         return fresh
 
     def close(self) -> None:
@@ -93,7 +93,3 @@ class AdminToken:
 
     def _write(self, digests: list[str]) -> None:
         write_atomically(self._path, "".join(f"{digest}\n" for digest in digests).encode("ascii"))
-
-
-def _digest(token: str) -> str:
-    return hashlib.sha256(token.encode("utf-8")).hexdigest()

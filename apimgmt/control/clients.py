@@ -5,7 +5,6 @@ Each is an OAuth application of the built-in issuer by itself, under the same na
 
 from __future__ import annotations
 
-import hashlib
 import re
 import secrets
 from collections.abc import Mapping
@@ -17,6 +16,7 @@ import msgspec
 from apimgmt.control.resources import Resources, Shown, match, wrong
 from apimgmt.control.rows import ResourceRow
 from apimgmt.control.transaction import Transaction
+from apimgmt.digest import digest_of
 from apimgmt.errors import Problem
 from apimgmt.model import ApplicationEntry, Struct
 from apimgmt.registry import register
@@ -61,7 +61,7 @@ class Clients(Resources[Client]):
             client = self.stored(row)
             if client.public:
                 raise Problem("conflict", "a public client has no secret")
-            return self.put(transaction, row, msgspec.structs.replace(client, secret=_digest(secret)), row.name)
+            return self.put(transaction, row, msgspec.structs.replace(client, secret=digest_of(secret)), row.name)
 
         row, _ = self._publisher.publish(change)
         return Shown({**self.view(row), "clientSecret": secret}, row.etag)
@@ -73,7 +73,7 @@ class Clients(Resources[Client]):
         wanted = self.converted(body, Client)
         _check(wanted)
         if before is None:
-            return msgspec.structs.replace(wanted, secret=_digest(wanted.secret) if wanted.secret else "")
+            return msgspec.structs.replace(wanted, secret=digest_of(wanted.secret) if wanted.secret else "")
         if wanted.public != before.public:
             raise wrong("/public", "const", "a client stays public or not; make another one")
         return msgspec.structs.replace(wanted, secret=before.secret)
@@ -115,7 +115,3 @@ def _is_safe(redirect: str) -> bool:
         return False
     secure = parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOCAL)
     return secure and bool(parts.hostname) and not parts.fragment and "@" not in parts.netloc and redirect.isascii()
-
-
-def _digest(secret: str) -> str:
-    return hashlib.sha256(secret.encode()).hexdigest()

@@ -5,7 +5,6 @@ A revoked key keeps its row for a while, so that its holder is told what happene
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -21,6 +20,7 @@ from apimgmt.control.rulesets import read_rules, rules_of, rulesets
 from apimgmt.control.store import Store
 from apimgmt.control.transaction import Transaction
 from apimgmt.control.views import rule_views
+from apimgmt.digest import digest_of
 from apimgmt.errors import Problem
 from apimgmt.model import KeyEntry, Rule, Struct
 from apimgmt.registry import register
@@ -106,7 +106,7 @@ class Keys(Resources[Key]):
                 if until > now - REMEMBERED_SECONDS
             }
             older[key.digest] = now + overlap
-            digest, hint = _digest(made[0]), keytext.hint(made[0])
+            digest, hint = digest_of(made[0]), keytext.hint(made[0])
             key = msgspec.structs.replace(key, digest=digest, hint=hint, older=older)
             return self.put(transaction, row, key, row.name)
 
@@ -132,7 +132,7 @@ class Keys(Resources[Key]):
         wanted: Wanted
         if before is None:
             wanted = fresh = self.converted(body, Fresh)
-            before = Key(digest=_digest(fresh.text), hint=keytext.hint(fresh.text), environment=fresh.environment)
+            before = Key(digest=digest_of(fresh.text), hint=keytext.hint(fresh.text), environment=fresh.environment)
         else:
             _check_counts(before)
             wanted = self.converted(body, Wanted)
@@ -200,11 +200,6 @@ def _state(key: Key, now: float) -> State:
     if not key.expires or now < key.expires - EXPIRING_SECONDS:
         return "active"
     return "expiring" if now < key.expires else "expired"
-
-
-def _digest(text: str) -> str:
-    """What is kept of a key: SHA-256 in hexadecimal. It is random, so it needs no salt and no stretching."""
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _with_text(shown: Shown, text: str) -> Shown:

@@ -6,7 +6,6 @@ began, or when its user says so; every login has a text of its own, so none can 
 
 from __future__ import annotations
 
-import hashlib
 import secrets
 import time
 from collections.abc import Callable, Collection
@@ -18,6 +17,7 @@ from apimgmt.control.passwords import Passwords
 from apimgmt.control.rows import LoginRow, now
 from apimgmt.control.store import Store
 from apimgmt.control.users import Users, role_of
+from apimgmt.digest import digest_of
 from apimgmt.errors import Problem
 
 IDLE_SECONDS = 30 * 60.0
@@ -54,7 +54,7 @@ class Sessions:
 
     def member(self, text: str) -> Member | None:
         """Whose token that is; None if it is nobody's any more."""
-        digest = _digest(text)
+        digest = digest_of(text)
         if digest in self._digests:
             return Member("admin", "admin")
         with self._store.reading() as transaction:
@@ -100,7 +100,7 @@ class Sessions:
         moment = self._clock()
         row = LoginRow(
             id=new_id(kind),
-            digest=_digest(text),
+            digest=digest_of(text),
             user=user,
             name=name,
             kind=kind,
@@ -125,7 +125,3 @@ class Sessions:
 def _view(row: LoginRow) -> dict[str, Any]:
     expires = datetime.fromtimestamp(row.expires, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
     return {"id": row.id, "kind": row.kind, "name": row.name, "created": row.created, "expires": expires}
-
-
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()

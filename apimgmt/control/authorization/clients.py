@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import base64
 import binascii
-import hashlib
 import hmac
 from collections.abc import Mapping
 from typing import NamedTuple
 from urllib.parse import unquote_plus
+
+from apimgmt.digest import digest_of
 
 
 class Client(NamedTuple):
@@ -28,7 +29,7 @@ class Client(NamedTuple):
 
     def has_secret(self, text: str | None) -> bool:
         """Whether this is its secret; takes as long for a wrong one."""
-        given = hashlib.sha256((text or "").encode()).hexdigest()
+        given = digest_of(text or "")
         return bool(self.secret) and hmac.compare_digest(given, self.secret)
 
 

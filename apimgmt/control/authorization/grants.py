@@ -6,7 +6,6 @@ of its two senders, so its whole family ends (RFC 6749 section 4.1.2, RFC 9700 s
 
 from __future__ import annotations
 
-import hashlib
 import time
 from typing import Literal
 
@@ -16,6 +15,7 @@ from apimgmt.control.publish import Publisher
 from apimgmt.control.rows import GrantRow
 from apimgmt.control.store import Store
 from apimgmt.control.transaction import Transaction
+from apimgmt.digest import digest_of
 from apimgmt.model import Struct
 from apimgmt.registry import register
 
@@ -43,7 +43,7 @@ class Grants:
     def keep(self, kind: Literal["code", "refresh"], text: str, client: str, grant: Grant) -> None:
         """Remember a code or a refresh token by its digest."""
         seconds = CODE_SECONDS if kind == "code" else REFRESH_SECONDS
-        self._add(kind, _digest(text), client, grant, time.time() + seconds)
+        self._add(kind, digest_of(text), client, grant, time.time() + seconds)
 
     def keep_access(self, identity: str, client: str, grant: Grant, expires: float) -> None:
         """Remember an access token by its ``jti``, so that it can be revoked."""
@@ -51,7 +51,7 @@ class Grants:
 
     def use(self, kind: Literal["code", "refresh"], text: str, client: str) -> Grant | None:
         """Use up a code or a refresh token of this client; None if it is unknown, expired, used or another's."""
-        digest = _digest(text)
+        digest = digest_of(text)
         with self._store.writing() as transaction:
             row = transaction.grant(digest)
             if row is None or row.kind != kind or row.client != client or row.expires < time.time():
@@ -70,7 +70,7 @@ class Grants:
     def revoke(self, text: str, identity: str, client: str) -> None:
         """End a token of this client (RFC 7009): a refresh token with its family, an access token, by its ``jti``."""
         with self._store.reading() as transaction:
-            refresh, access = transaction.grant(_digest(text)), transaction.grant(identity)
+            refresh, access = transaction.grant(digest_of(text)), transaction.grant(identity)
         if refresh is not None and refresh.kind == "refresh" and refresh.client == client:
             self._end_family(refresh.family)
         elif access is not None and access.kind == "access" and access.client == client:
@@ -114,7 +114,3 @@ class Grants:
 def revoked_tokens(transaction: Transaction) -> dict[str, float]:
     """The snapshot's field: revoked access tokens until they expire."""
     return transaction.ended_access(time.time())
-
-
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()

@@ -74,6 +74,7 @@ class _Compiler:
             Swagger(root, self._schemas) if specification == "2.0" else OpenApi(root, specification, self._schemas)
         )
         self._unsupported: list[str] = []
+        self._known: dict[int, Parameter | None] = {}
 
     def compile(self) -> CompiledApi:
         info = mapping(self._root.get("info"))
@@ -145,7 +146,7 @@ class _Compiler:
         A name in the template that nothing declares is a string; a path parameter without a place in the template can
         never be sent and is left out.
         """
-        found = [parameter for raw in written if (parameter := self._dialect.parameter(raw)) is not None]
+        found = [parameter for raw in written if (parameter := self._parameter(raw)) is not None]
         given = {parameter.name for parameter in found if parameter.location == "path"}
         names = [parameter_name(field, given) for field in _placeholder.findall(path)]
         found = [parameter for parameter in found if parameter.location != "path" or parameter.name in names]
@@ -155,6 +156,12 @@ class _Compiler:
             for name in missing
         ]
         return (*implied, *found)
+
+    def _parameter(self, raw: dict[str, Any]) -> Parameter | None:
+        """One parameter, compiled once: thousands of operations may refer to it."""
+        if id(raw) not in self._known:
+            self._known[id(raw)] = self._dialect.parameter(raw)
+        return self._known[id(raw)]
 
     def _responses(self, operation: dict[str, Any]) -> dict[str, Response]:
         responses = {}

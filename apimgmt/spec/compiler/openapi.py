@@ -29,7 +29,6 @@ class OpenApi:
         self._schemas = schemas
         self._references: References = schemas.references
         self._responses: dict[int, Response] = {}
-        self._parameters: dict[int, Parameter | None] = {}
         self._locations = _LOCATIONS | {"querystring"} if specification == "3.2" else _LOCATIONS
 
     def base_path(self) -> str:
@@ -49,12 +48,6 @@ class OpenApi:
 
     def parameter(self, raw: dict[str, Any]) -> Parameter | None:
         """One parameter, references followed; None if it is to be ignored (specification: Accept and the like)."""
-        key = id(raw)
-        if key not in self._parameters:
-            self._parameters[key] = self._parameter(raw)
-        return self._parameters[key]
-
-    def _parameter(self, raw: dict[str, Any]) -> Parameter | None:
         name, location = raw.get("name"), raw.get("in")
         if not isinstance(name, str) or location not in self._locations:
             return None

@@ -26,7 +26,6 @@ class Swagger:
         self._root = root
         self._schemas = schemas
         self._references: References = schemas.references
-        self._parameters: dict[int, Parameter | None] = {}
 
     def base_path(self) -> str:
         """``basePath``; host and schemes say nothing about us."""
@@ -40,12 +39,6 @@ class Swagger:
 
     def parameter(self, raw: dict[str, Any]) -> Parameter | None:
         """One parameter that is not a part of the body; None for those that are."""
-        key = id(raw)
-        if key not in self._parameters:
-            self._parameters[key] = self._parameter(raw)
-        return self._parameters[key]
-
-    def _parameter(self, raw: dict[str, Any]) -> Parameter | None:
         name, location = raw.get("name"), raw.get("in")
         if not isinstance(name, str) or not isinstance(location, str) or location not in _LOCATIONS:
             return None
