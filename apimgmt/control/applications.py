@@ -45,16 +45,29 @@ class Applications(Resources[Application]):
             raise Problem("conflict", f"the client {wanted.client[:100]!r} of {issuer.name!r} is registered already")
         return wanted
 
+    def claim(self, name: str, transaction: Transaction, identity: str = "") -> None:
+        """Clients of our own server are applications, too, so no two of both have one name."""
+        super().claim(name, transaction, identity)
+        if any(row.name == name for row in transaction.resources("client")):
+            raise Problem("conflict", f"there is a client named {name!r}, which is an application by itself")
+
     def release(self, row: ResourceRow, transaction: Transaction) -> None:
         """An application that an access policy names keeps its name."""
-        users = [
-            one.name
-            for one in transaction.resources("accesspolicy")
-            if row.name in msgspec.json.decode(one.content).get("applications", ())
-        ]
-        if users:
-            what = ", ".join(users[:10])
-            raise Problem("conflict", f"the application {row.name!r} is in use: take it from the policies {what} first")
+        policies = policies_with(row.name, transaction)
+        if policies:
+            raise Problem(
+                "conflict", f"the application {row.name!r} is in use: take it from the policies {policies} first"
+            )
+
+
+def policies_with(application: str, transaction: Transaction) -> str:
+    """The names of access policies that name an application, for people; empty if there are none."""
+    found = [
+        row.name
+        for row in transaction.resources("accesspolicy")
+        if application in msgspec.json.decode(row.content).get("applications", ())
+    ]
+    return ", ".join(found[:10])
 
 
 @register("snapshot", "applications")

@@ -14,7 +14,7 @@ import msgspec
 
 from apimgmt.control.rows import AuditRow
 
-MASK = "***"
+MASK, CHANGED = "***", "*** (another one)"
 # What of a stored struct is a secret or as good as one; the names are those in the stored JSON.
 SECRETS = frozenset({"password", "secret", "digest", "older", "private"})
 
@@ -38,8 +38,15 @@ def chained(before: str, row: AuditRow) -> str:
     return hashlib.sha256(before.encode() + msgspec.json.encode(values, order="sorted")).hexdigest()
 
 
-def masked(value: Any) -> Any:
-    """The value without its secrets."""
+def masked(value: Any, before: Any = None) -> Any:
+    """The value without its secrets; of those that differ from ``before`` only that they do."""
     if isinstance(value, dict):
-        return {name: MASK if name in SECRETS and part else masked(part) for name, part in value.items()}
+        known = before if isinstance(before, dict) else {}
+        return {name: _part(name, part, known.get(name)) for name, part in value.items()}
     return [masked(part) for part in value] if isinstance(value, list) else value
+
+
+def _part(name: str, part: Any, before: Any) -> Any:
+    if name not in SECRETS or not part:
+        return masked(part, before)
+    return CHANGED if before and part != before else MASK

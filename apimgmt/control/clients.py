@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from apimgmt.control.applications import Applications, policies_with
 from apimgmt.control.resources import Resources, Shown, match, wrong
 from apimgmt.control.rows import ResourceRow
 from apimgmt.control.transaction import Transaction
@@ -77,6 +78,15 @@ class Clients(Resources[Client]):
         if wanted.public != before.public:
             raise wrong("/public", "const", "a client stays public or not; make another one")
         return msgspec.structs.replace(wanted, secret=before.secret)
+
+    def claim(self, name: str, transaction: Transaction, identity: str = "") -> None:
+        """A name that an access policy still says would come with what the one before was allowed."""
+        super().claim(name, transaction, identity)
+        if any(row.name == name for row in transaction.resources(Applications.kind)):
+            raise Problem("conflict", f"there is an application named {name!r}")
+        policies = policies_with(name, transaction)
+        if policies:
+            raise Problem("conflict", f"take the name {name!r} from the policies {policies} first")
 
     def view(self, row: ResourceRow) -> dict[str, Any]:
         """The client without its secret; its id is what it calls itself."""

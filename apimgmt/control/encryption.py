@@ -44,5 +44,4 @@ def _kept(path: Path) -> list[str]:
     if not path.exists():
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         write_atomically(path, Fernet.generate_key() + b"\n")
-        path.chmod(0o600)
     return path.read_text("ascii").split()

@@ -62,6 +62,11 @@ class Resources(Generic[Content]):
         """Whether two of a kind cannot have these names."""
         return name == other
 
+    def claim(self, name: str, transaction: Transaction, identity: str = "") -> None:
+        """Called before the one with this id, or a new one, gets a name; raises Problem("conflict") if it is taken."""
+        if any(row.id != identity and self.same(row.name, name) for row in transaction.resources(self.kind)):
+            raise Problem("conflict", f"there is {self.noun} named {name!r}")
+
     def release(self, row: ResourceRow, transaction: Transaction) -> None:
         """Called before the name of one goes; raises Problem("conflict") if something refers to it."""
 
@@ -83,8 +88,7 @@ class Resources(Generic[Content]):
         name = self._name(body)
 
         def add(transaction: Transaction) -> ResourceRow:
-            if any(self.same(row.name, name) for row in transaction.resources(self.kind)):
-                raise Problem("conflict", f"there is {self.noun} named {name!r}")
+            self.claim(name, transaction)
             content = self.read(_without_name(body), None, transaction)
             row = ResourceRow(
                 id=new_id(self.kind), kind=self.kind, name=name, content=_text(content), version=1, created=now()
@@ -102,10 +106,8 @@ class Resources(Generic[Content]):
             row = self.found(transaction, reference)
             match(row, if_match)
             name = self._name(body) if "name" in body else row.name
-            others = (other for other in transaction.resources(self.kind) if other.id != row.id)
-            if name != row.name and any(self.same(other.name, name) for other in others):
-                raise Problem("conflict", f"there is {self.noun} named {name!r}")
             if name != row.name:
+                self.claim(name, transaction, row.id)
                 self.release(row, transaction)
             content = self.read(_without_name(body), self.stored(row), transaction)
             return self.put(transaction, row, content, name)

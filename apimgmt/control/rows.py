@@ -79,14 +79,15 @@ class GrantRow(msgspec.Struct, frozen=True, kw_only=True):
     """What our authorization server gave out: a code, a refresh token or an access token.
 
     ``digest`` is the SHA-256 of a code or refresh token, and the ``jti`` of an access token. All that one consent led
-    to is one ``family``; ``end`` says that a family is no more. ``expires`` and ``ended`` are Unix times; a grant ends
-    when it is used up or revoked.
+    to is one ``family``; ``end`` says that a family is no more. ``account`` is the id of the user who consented, empty
+    for a client by itself. ``expires`` and ``ended`` are Unix times; a grant ends when it is used up or revoked.
     """
 
     digest: str
     kind: Literal["code", "refresh", "access", "end"]
     family: str
     client: str
+    account: str = ""
     content: str
     expires: float
     ended: float | None = None

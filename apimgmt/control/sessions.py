@@ -60,7 +60,7 @@ class Sessions:
         with self._store.reading() as transaction:
             login = transaction.login(digest)
             user = transaction.resource(Users.kind, login.user) if login else None
-        if login is None or user is None or not self._lives(login) or not role_of(user):
+        if login is None or user is None or user.id != login.user or not self._lives(login) or not role_of(user):
             return None
         if self._clock() - login.used > TOUCH_SECONDS:
             with self._store.writing() as transaction:

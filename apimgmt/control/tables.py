@@ -97,9 +97,11 @@ grants = Table(
     Column("kind", String(10), nullable=False),
     Column("family", String(40), nullable=False),
     Column("client", String(100), nullable=False),
+    Column("account", String(40), nullable=False, server_default=""),
     Column("content", Text, nullable=False),
     Column("expires", Float, nullable=False),
     Column("ended", Float),
+    Index("grants_account", "account"),
     Index("grants_family", "family"),
     Index("grants_expires", "expires"),
 )

@@ -13,6 +13,7 @@ from apimgmt.control.rows import ApiRow, AuditRow, GrantRow, LoginRow, ResourceR
 from apimgmt.control.tables import apis, audit, bindings, grants, logins, resources, revisions, snapshots, triggers
 from apimgmt.model import ApiEntry, Binding, Finding, Trigger
 
+LONGEST_GRANT_SECONDS = 30 * 86_400.0
 REVISION_COLUMNS = [column for column in revisions.columns if column.name != "content"]
 
 
@@ -63,7 +64,7 @@ class Transaction:
             action=who.action[:100],
             subject=subject[:300],
             before=_text(masked(before)) if before is not None else "",
-            after=_text(masked(after)) if after is not None else "",
+            after=_text(masked(after, before)) if after is not None else "",
             digest="",
         )
         row = msgspec.structs.replace(row, digest=chained(last.digest if last else "", row))
@@ -265,9 +266,22 @@ class Transaction:
         return self._connection.execute(update(grants).where(unused).values(ended=moment)).rowcount == 1
 
     def end_family(self, family: str, moment: float) -> None:
-        """End everything that one consent led to."""
+        """End everything that one consent led to; a mark says so to what is still being made."""
         living = (grants.c.family == family) & grants.c.ended.is_(None)
         self._connection.execute(update(grants).where(living).values(ended=moment))
+        if self.grant(family) is None:
+            expires = moment + LONGEST_GRANT_SECONDS
+            self.add_grant(
+                GrantRow(digest=family, kind="end", family=family, client="", content="", expires=expires), moment
+            )
+
+    def end_account(self, user: str, moment: float) -> None:
+        """End everything that a user has: sessions, personal tokens, and all consents with what they led to."""
+        for login in self.logins(user):
+            self.remove_login(login)
+        query = select(grants.c.family).where(grants.c.account == user).distinct()
+        for family in self._connection.scalars(query).all():
+            self.end_family(family, moment)
 
     def ended_access(self, moment: float) -> dict[str, float]:
         """The access tokens that were revoked before they expire: ``jti`` -> Unix time at which they do."""

@@ -8,6 +8,7 @@ a password is set, not when somebody logs in: the gateway writes nothing into th
 from __future__ import annotations
 
 import re
+import time
 import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -76,6 +77,16 @@ class Users(Resources[User]):
     def same(self, name: str, other: str) -> bool:
         """Names have no case: a directory would take the one for the other."""
         return folded(name) == folded(other)
+
+    def release(self, row: ResourceRow, transaction: Transaction) -> None:
+        """Whoever is removed or renamed loses sessions, tokens and consents at once."""
+        transaction.end_account(row.id, time.time())
+
+    def put(self, transaction: Transaction, row: ResourceRow, content: User, name: str) -> ResourceRow:
+        """A new password ends what was opened with the one before."""
+        if content.password != self.stored(row).password:
+            transaction.end_account(row.id, time.time())
+        return super().put(transaction, row, content, name)
 
     def _name(self, body: Mapping[str, Any]) -> str:
         name = body.get("name")

@@ -7,7 +7,7 @@ from flask import Flask
 from apimgmt.control.authorization.clients import Client
 from apimgmt.control.authorization.grants import Grants
 from apimgmt.control.authorization.pages import closed, pages
-from apimgmt.control.authorization.server import AuthorizationServer, is_safe
+from apimgmt.control.authorization.server import AuthorizationServer, Person, is_safe
 from apimgmt.control.authorization.signing import SigningKeys, key_set
 from apimgmt.control.clients import Clients
 from apimgmt.control.encryption import Encryption
@@ -40,10 +40,9 @@ def authorization_server(
 
     signing = SigningKeys(store, publisher, Encryption(settings), issuer)
     server = AuthorizationServer(issuer, find, Grants(store, publisher), signing, keys)
-    return pages(server, lambda name, password, address: _name(passwords, name, password, address))
 
+    def check_password(name: str, password: str, address: str) -> Person | None:
+        row = passwords.check(name, password, address)
+        return Person(row.id, row.name) if row is not None else None
 
-def _name(passwords: Passwords, name: str, password: str, address: str) -> str:
-    """The name of the user if it is the password, else nothing."""
-    row = passwords.check(name, password, address)
-    return row.name if row is not None else ""
+    return pages(server, check_password)

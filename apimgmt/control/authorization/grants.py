@@ -14,19 +14,24 @@ import msgspec
 from apimgmt.control.publish import Publisher
 from apimgmt.control.rows import GrantRow
 from apimgmt.control.store import Store
-from apimgmt.control.transaction import Transaction
+from apimgmt.control.transaction import LONGEST_GRANT_SECONDS, Transaction
+from apimgmt.control.users import Users
 from apimgmt.digest import digest_of
 from apimgmt.model import Struct
 from apimgmt.registry import register
 
 CODE_SECONDS = 60.0
-REFRESH_SECONDS = 30 * 86_400.0
+REFRESH_SECONDS = LONGEST_GRANT_SECONDS
 
 
 class Grant(Struct, frozen=True):
-    """What was granted: to whom (``user`` is empty for the client itself), what, and what a code is bound to."""
+    """What was granted: by whom, what, and what a code is bound to.
+
+    ``user`` is the name and ``account`` the id of who consented, both empty for the client itself.
+    """
 
     user: str = ""
+    account: str = ""
     scopes: tuple[str, ...] = ()
     redirect: str = ""
     challenge: str = ""
@@ -78,29 +83,20 @@ class Grants:
 
     def _end_family(self, family: str) -> None:
         """Every access token of it is in the next snapshot as revoked; what is still being made is born ended."""
-        now = time.time()
-
-        def end(transaction: Transaction) -> None:
-            transaction.end_family(family, now)
-            if transaction.grant(family) is None:
-                mark = GrantRow(
-                    digest=family, kind="end", family=family, client="", content="", expires=now + REFRESH_SECONDS
-                )
-                transaction.add_grant(mark, now)
-
-        self._publisher.publish(end)
+        self._publisher.publish(lambda transaction: transaction.end_family(family, time.time()))
 
     def _add(
         self, kind: Literal["code", "refresh", "access"], digest: str, client: str, grant: Grant, expires: float
     ) -> None:
         content = msgspec.json.encode(grant).decode()
         with self._store.writing() as transaction:
-            ended = time.time() if transaction.grant(grant.family) is not None else None
+            ended = None if _may_live(transaction, grant) else time.time()
             row = GrantRow(
                 digest=digest,
                 kind=kind,
                 family=grant.family,
                 client=client,
+                account=grant.account,
                 content=content,
                 expires=expires,
                 ended=ended,
@@ -114,3 +110,9 @@ class Grants:
 def revoked_tokens(transaction: Transaction) -> dict[str, float]:
     """The snapshot's field: revoked access tokens until they expire."""
     return transaction.ended_access(time.time())
+
+
+def _may_live(transaction: Transaction, grant: Grant) -> bool:
+    """Whether neither the family nor the account was ended while this was being made."""
+    known = not grant.account or transaction.resource(Users.kind, grant.account) is not None
+    return known and transaction.grant(grant.family) is None

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from flask import Flask, Response, jsonify, render_template, request
 from oauthlib.oauth2 import AccessDeniedError, FatalClientError, OAuth2Error
 
-from apimgmt.control.authorization.server import Answer, AuthorizationServer, Wanted
+from apimgmt.control.authorization.server import Answer, AuthorizationServer, Person, Wanted
 from apimgmt.errors import Problem
 
 FORM_BYTES = 64 * 1024
@@ -25,8 +25,8 @@ SECURITY = {
     "Referrer-Policy": "no-referrer",
 }
 
-# User name, password and the caller's address -> the user's name, or nothing; raises Problem("quota-exceeded").
-CheckPassword = Callable[[str, str, str], str]
+# User name, password and the caller's address -> who that is, or nobody; raises Problem("quota-exceeded").
+CheckPassword = Callable[[str, str, str], Person | None]
 
 
 def pages(server: AuthorizationServer, check_password: CheckPassword) -> Flask:
@@ -53,12 +53,12 @@ def pages(server: AuthorizationServer, check_password: CheckPassword) -> Flask:
         if request.form.get("decision") != "allow":
             return _refused(server, AccessDeniedError(state=wanted.credentials.get("state")), wanted.redirect)
         try:
-            user = check_password(request.form.get("username", ""), request.form.get("password", ""), _address())
+            person = check_password(request.form.get("username", ""), request.form.get("password", ""), _address())
         except Problem as problem:
             return _consent(server, wanted, problem.detail, problem.status)
-        if not user:
+        if person is None:
             return _consent(server, wanted, "User name or password is wrong.", 401)
-        return _response(server.allow(_query(), wanted, user))
+        return _response(server.allow(_query(), wanted, person))
 
     @app.post("/oauth2/token")
     def token() -> Any:

@@ -5,6 +5,7 @@ oauthlib's ready-made server also has the password and the implicit grant, which
 
 from __future__ import annotations
 
+import logging
 import secrets
 import time
 from collections.abc import Callable, Mapping
@@ -27,6 +28,9 @@ from apimgmt.control.authorization.grants import Grant, Grants
 from apimgmt.control.authorization.signing import SigningKeys
 from apimgmt.control.authorization.validator import Validator
 
+# it writes tokens and codes at the level of debugging
+logging.getLogger("oauthlib").setLevel(logging.WARNING)
+
 TOKEN_SECONDS = 3600
 PATHS = ("authorize", "token", "introspect", "revoke", "jwks")
 
@@ -37,6 +41,13 @@ class Answer(NamedTuple):
     headers: dict[str, str]
     body: str
     status: int
+
+
+class Person(NamedTuple):
+    """Who consents: the id of a user of the platform, and the name."""
+
+    id: str
+    name: str
 
 
 class Wanted(NamedTuple):
@@ -98,11 +109,11 @@ class AuthorizationServer:
         assert client is not None
         return Wanted(client, tuple(scopes), credentials["redirect_uri"] or client.redirects[0], credentials)
 
-    def allow(self, query: str, wanted: Wanted, user: str) -> Answer:
-        """The user agrees: the browser is sent back with a code."""
+    def allow(self, query: str, wanted: Wanted, person: Person) -> Answer:
+        """The person agrees: the browser is sent back with a code."""
         url = self._url("authorize", query)
         headers, body, status = self._endpoints.create_authorization_response(
-            url, scopes=list(wanted.scopes), credentials={"user": user}
+            url, scopes=list(wanted.scopes), credentials={"user": person.name, "account": person.id}
         )
         return Answer({**headers, "Location": self.signed(headers["Location"])}, body or "", status)
 

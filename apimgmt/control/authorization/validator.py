@@ -103,6 +103,7 @@ class Validator(RequestValidator):  # type: ignore[misc]
         """Keep the code with everything that it is bound to."""
         grant = Grant(
             user=request.user,
+            account=request.account,
             scopes=tuple(request.scopes),
             redirect=request.redirect_uri or "",
             challenge=request.code_challenge,
@@ -117,7 +118,7 @@ class Validator(RequestValidator):  # type: ignore[misc]
         grant = self._grants.use("code", code, client_id)
         if grant is None:
             return False
-        request.granted, request.user, request.scopes = grant, grant.user, list(grant.scopes)
+        request.granted, request.user, request.scopes = grant, grant.user, _still_had(grant, client)
         return True
 
     def get_code_challenge(self, code: str, request: Request) -> str:
@@ -145,7 +146,10 @@ class Validator(RequestValidator):  # type: ignore[misc]
     def save_bearer_token(self, token: dict[str, Any], request: Request, *args: Any, **kwargs: Any) -> None:
         """Keep the refresh token; the access token was kept when it was signed."""
         if "refresh_token" in token:
-            grant = Grant(user=request.user or "", scopes=tuple(request.scopes), family=request.granted.family)
+            granted: Grant = request.granted
+            grant = Grant(
+                user=granted.user, account=granted.account, scopes=tuple(request.scopes), family=granted.family
+            )
             self._grants.keep("refresh", token["refresh_token"], request.client.client_id, grant)
 
     def validate_refresh_token(
@@ -159,8 +163,8 @@ class Validator(RequestValidator):  # type: ignore[misc]
         return True
 
     def get_original_scopes(self, refresh_token: str, request: Request, *args: Any, **kwargs: Any) -> list[str]:
-        """The scopes of the consent; a refresh may ask for fewer, never for more."""
-        return list(request.granted.scopes)
+        """The scopes of the consent that the client still has; a refresh may ask for fewer, never for more."""
+        return _still_had(request.granted, request.client)
 
     def rotate_refresh_token(self, request: Request) -> bool:
         """Every refresh gives a new refresh token."""
@@ -188,6 +192,10 @@ class Validator(RequestValidator):  # type: ignore[misc]
         except (JoseError, ValueError):
             return None
         return dict(read.claims)
+
+
+def _still_had(grant: Grant, client: Client) -> list[str]:
+    return [scope for scope in grant.scopes if scope in client.scopes]
 
 
 def _credentials(request: Request) -> tuple[str, str | None]:

@@ -19,7 +19,7 @@ from apimgmt.archive import Archive
 from apimgmt.control.authorization.clients import Client
 from apimgmt.control.authorization.grants import Grants
 from apimgmt.control.authorization.pages import pages
-from apimgmt.control.authorization.server import AuthorizationServer, is_safe
+from apimgmt.control.authorization.server import AuthorizationServer, Person, is_safe
 from apimgmt.control.authorization.signing import SigningKeys, key_set
 from apimgmt.control.encryption import Encryption
 from apimgmt.control.publish import Publisher
@@ -108,9 +108,14 @@ def server(settings: Settings, store: Store, archive: Archive, control: Control)
 
 
 @pytest.fixture
-def caller(server: AuthorizationServer, archive: Archive) -> Caller:
+def caller(server: AuthorizationServer, archive: Archive, control: Control) -> Caller:
     """Somebody who calls it."""
-    app = pages(server, lambda user, password, address: user if (user, password) == ("alice", "right") else "")
+    alice = control.users.create({"name": "alice", "password": "right"}).view
+
+    def check_password(user: str, password: str, address: str) -> Person | None:
+        return Person(alice["id"], "alice") if (user, password) == ("alice", "right") else None
+
+    app = pages(server, check_password)
     return Caller(app.test_client(), archive)
 
 
