@@ -20,6 +20,8 @@ from apimgmt.cli.supervisor import Child, Supervisor, listen, reachable
 from apimgmt.settings import Settings, from_environment, to_environment
 
 MOST_APIS_SHOWN = 4
+# Settings with secrets that a child has no use for; the gateway runs functions of others.
+HIDDEN = {"gateway": ("admin_token", "database_url", "secret_keys"), "admin": ("admin_token",)}
 GRACE_BEYOND_SECONDS = 3.0
 
 
@@ -76,9 +78,15 @@ def _run(settings: Settings, lock: int, documents: tuple[str, ...], loading: dic
         gateway_tls_port=secret[0].getsockname()[1] if secret else settings.gateway_tls_port,
     )
     fresh = token.open(settings.admin_token)
-    environment = child_environment(settings)
     children = [
-        Child(name, _command(name), listeners, environment, settings.root / "logs" / f"{name}.log", [lock])
+        Child(
+            name,
+            _command(name),
+            listeners,
+            child_environment(settings, name),
+            settings.root / "logs" / f"{name}.log",
+            [lock],
+        )
         for name, listeners in (("gateway", [gateway, *secret]), ("admin", [admin]))
     ]
     try:
@@ -115,11 +123,12 @@ def _command(name: str) -> list[str]:
     return [sys.executable, "-m", "apimgmt.cli.child", name, str(os.getpid())]
 
 
-def child_environment(settings: Settings) -> dict[str, str]:
-    """The environment of the children: ours, with exactly these settings and without the admin token."""
-    names = {f"APIMGMT_{field.name.upper()}" for field in msgspec.structs.fields(Settings)}
+def child_environment(settings: Settings, name: str) -> dict[str, str]:
+    """The environment of a child: ours, with exactly these settings, without tokens and what else it does not need."""
+    names = {f"APIMGMT_{field.name.upper()}" for field in msgspec.structs.fields(Settings)} | {"APIMGMT_TOKEN"}
     inherited = {name: value for name, value in os.environ.items() if name not in names}
-    return inherited | to_environment(msgspec.structs.replace(settings, admin_token=""))
+    hidden = dict.fromkeys(HIDDEN[name], "")
+    return inherited | to_environment(msgspec.structs.replace(settings, **hidden))
 
 
 def welcome(settings: Settings, token: str | None, loaded: list[Loaded]) -> dict[str, Any]:
