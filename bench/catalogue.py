@@ -52,8 +52,10 @@ UVICORN = ("py:uvicorn", "py:uvloop", "py:httptools")
 
 SUBJECTS = (
     Subject("apimgmt", product.gateway("python", "handlers.py"), OURS),
+    Subject("apimgmt, key + limit + CORS", product.gateway("python", "handlers.py", product.GUARD), OURS),
     Subject("apimgmt, sync handlers", product.gateway("python", "handlers_sync.py"), OURS),
     Subject("apimgmt, mock", product.gateway("mock"), OURS, mock=True),
+    Subject("apimgmt, mock, cached GET", product.gateway("mock", policies=product.CACHE), OURS, mock=True),
     Subject("bare ASGI, same server", product.bare, OURS, checks=False),
     Subject("bare ASGI, uvicorn", _uvicorn("bench.subjects.bare:app"), UVICORN, checks=False),
     Subject(

@@ -57,13 +57,11 @@ def _versions(row: Row) -> str:
 
 
 def _goals(measured: Sequence[Row]) -> Iterator[str]:
-    """One line for every goal whose subject was measured, if the product was measured too."""
-    if not measured or measured[0].name != "apimgmt":
-        return
-    for row in measured:
-        goal = GOALS.get(row.name)
-        if goal:
-            ratios = {exchange.method: _ratio(measured[0], row, exchange.name) for exchange in LOAD}
+    """One line for every goal whose two subjects were measured."""
+    rows = {row.name: row for row in measured}
+    for ours, goal, other in GOALS:
+        if ours in rows and other in rows:
+            ratios = {exchange.method: _ratio(rows[ours], rows[other], exchange.name) for exchange in LOAD}
             said = ", ".join(f"{method} {ratio:.2f}" for method, ratio in ratios.items())
             verdict = "reached" if min(ratios.values()) >= goal else "not reached"
-            yield f"goal: {goal:g} times {row.name}: {said}: {verdict}"
+            yield f"goal: {ours}: {goal:g} times {other}: {said}: {verdict}"

@@ -10,6 +10,7 @@ import asyncio
 import itertools
 import time
 from collections.abc import Awaitable, Hashable
+from enum import Enum
 from hashlib import blake2b
 from typing import Annotated, Any
 
@@ -21,7 +22,7 @@ from apimgmt.model import Struct
 from apimgmt.policies import App, Layers, Place
 from apimgmt.policies.caching import Answers, Field, Kept
 from apimgmt.policies.caching.key import KeyMaker, Values
-from apimgmt.policies.caching.lifetime import lifetime
+from apimgmt.policies.caching.lifetime import lifetime, varying
 from apimgmt.registry import register
 from apimgmt.request import SCOPE_KEY, Request
 
@@ -51,6 +52,16 @@ class Cache(Struct, frozen=True):
         return Layers(after=lambda app: Caching(app, place, maker, self.seconds))
 
 
+class Other(Enum):
+    """What comes of a run for those who waited for it, if it is neither an answer nor that it took too long."""
+
+    ALONE = "each runs the process for himself"
+    AGAIN = "the first of them went away, or asked for something else"
+
+
+Outcome = Kept | Problem | Other
+
+
 class Caching:
     """The layer around one operation. A change of the API makes a new one, for which nothing is kept yet."""
 
@@ -62,7 +73,7 @@ class Caching:
         self._maker = maker
         self._seconds = seconds
         self._answers = place.shared.part(Answers)
-        self._flights: dict[Hashable, asyncio.Future[Kept | Problem | bool]] = {}
+        self._flights: dict[Hashable, asyncio.Future[Outcome]] = {}
 
     def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> Awaitable[None]:
         """Answer from the cache, or through it."""
@@ -72,48 +83,50 @@ class Caching:
             request.add((b"cache-status", b"apimgmt; fwd=bypass"))
             return self._app(scope, receive, send)
         values = self._maker.values(request)
-        key = (self._space, self._maker.key(scope["method"], request, values))
         now = time.monotonic()
-        kept = self._answers.find(key, now)
+        kept = self._answers.find(self._key(scope, values), now)
         if kept is None:
-            return self._miss(key, values, scope, receive, send)
+            return self._miss(values, scope, receive, send)
         return _answer(kept, request, b"hit; ttl=%d" % (kept.until - now), send, int(now - kept.since))
 
-    async def _miss(self, key: Hashable, values: Values, scope: dict[str, Any], receive: Any, send: Any) -> None:
-        while (flight := self._flights.get(key)) is not None:
+    def _key(self, scope: dict[str, Any], values: Values) -> Hashable:
+        return self._space, self._maker.key(scope["method"], scope[SCOPE_KEY], values)
+
+    async def _miss(self, values: Values, scope: dict[str, Any], receive: Any, send: Any) -> None:
+        # the key is made anew each time: what it holds may have grown meanwhile
+        while (flight := self._flights.get(self._key(scope, values))) is not None:
             # shielded: whoever waits and goes away does not take the answer from the others
             outcome = await asyncio.shield(flight)
             if isinstance(outcome, Kept):
                 return await _answer(outcome, scope[SCOPE_KEY], b"fwd=miss; collapsed", send)
             if isinstance(outcome, Problem):
                 raise Problem(outcome.code, outcome.detail)
-            if not outcome:
+            if outcome is Other.ALONE:
                 scope[SCOPE_KEY].add((b"cache-status", b"apimgmt; fwd=miss"))
                 return await self._app(scope, receive, send)
-        await self._fly(key, values, scope, receive, send)
+        await self._fly(values, scope, receive, send)
 
-    async def _fly(self, key: Hashable, values: Values, scope: dict[str, Any], receive: Any, send: Any) -> None:
-        """Run the process for all who want this. They learn the answer if it is kept, that it took too long, that it
-        is theirs alone to ask (False), or that the first of them went away (True)."""
-        cleared = self._answers.cleared
+    async def _fly(self, values: Values, scope: dict[str, Any], receive: Any, send: Any) -> None:
+        """Run the process for all who want this, and let them know what came of it."""
+        cleared, key = self._answers.cleared, self._key(scope, values)
         flight = self._flights[key] = asyncio.get_running_loop().create_future()
-        outcome: Kept | Problem | bool = True
+        outcome: Outcome = Other.AGAIN
         try:
             status, fields, body = await self._run(scope, receive)
-            # what was cleared while the process ran may be what it has just read
-            self._answers.look(time.monotonic())
-            outcome = self._answers.cleared == cleared and self._keep(key, values, status, fields, body)
+            kept = self._keep(scope, values, cleared, status, fields, body)
+            outcome = kept or Other.ALONE
         except Problem as problem:
-            outcome = problem if problem.code == "process-timeout" else False
+            outcome = problem if problem.code == "process-timeout" else Other.ALONE
             raise
         except Exception:
-            outcome = False
+            outcome = Other.ALONE
             raise
         finally:
             del self._flights[key]
-            flight.set_result(outcome)
-        if isinstance(outcome, Kept):
-            await _answer(outcome, scope[SCOPE_KEY], b"fwd=miss; stored", send)
+            # with another key now they may want something else
+            flight.set_result(outcome if self._key(scope, values) == key else Other.AGAIN)
+        if kept is not None:
+            await _answer(kept, scope[SCOPE_KEY], b"fwd=miss; stored", send)
         else:
             await _send(send, status, [*fields, (b"cache-status", b"apimgmt; fwd=miss")], scope[SCOPE_KEY], body)
 
@@ -133,18 +146,22 @@ class Caching:
         start, *parts = messages
         return start["status"], list(start["headers"]), b"".join(part.get("body", b"") for part in parts)
 
-    def _keep(self, key: Hashable, values: Values, status: int, fields: list[Field], body: bytes) -> Kept | bool:
-        seconds = lifetime(status, fields, self._seconds, self._maker.fields)
-        if not seconds:
-            return False
+    def _keep(
+        self, scope: dict[str, Any], values: Values, cleared: int, status: int, fields: list[Field], body: bytes
+    ) -> Kept | None:
+        """Keep an answer if it may be; what was cleared while the process ran may be what it has just read."""
         now = time.monotonic()
+        self._answers.look(now)
+        seconds = lifetime(status, fields, self._seconds)
+        if not seconds or self._answers.cleared != cleared or not self._maker.learn(varying(fields)):
+            return None
         tag = next((value for name, value in fields if name == b"etag"), b"")
         if not tag:
             tag = b'"%b"' % blake2b(body, digest_size=16).hexdigest().encode("ascii")
             fields = [*fields, (b"etag", tag)]
         text = self._maker.text(values)
         kept = Kept(self._api, self._operation, text, fields, body, tag, now, now + seconds)
-        return kept if self._answers.keep(key, kept) else False
+        return kept if self._answers.keep(self._key(scope, values), kept) else None
 
 
 def _answer(kept: Kept, request: Request, how: bytes, send: Any, age: int | None = None) -> Awaitable[None]:

@@ -7,9 +7,12 @@ import sys
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
+
+import msgspec
 
 from apimgmt.archive import Archive
-from apimgmt.model import ApiEntry, Binding, KeyEntry, Rule, Snapshot
+from apimgmt.model import ApiEntry, Binding, KeyEntry, Rule, Snapshot, Trigger
 from apimgmt.settings import Settings
 from apimgmt.spec.intake import take_in
 from bench.exchanges import KEY
@@ -20,12 +23,22 @@ OPERATIONS = {"get /items/{id}": "get_item", "post /orders": "create_order"}
 KEY_ENTRY = KeyEntry(id="bench", name="bench", digest=hashlib.sha256(KEY.encode()).hexdigest(), rules=(Rule(),))
 
 
-def gateway(kind: str, handlers: str = "") -> Callable[[Place], Command]:
-    """The gateway with every operation of the document bound to a process of ``kind``, from the file ``handlers``."""
+# A limit that nobody reaches, and pages of one other site: what an operation that browsers call has as a rule.
+GUARD = {
+    "cors": {"origins": "https://shop.example"},
+    "rateLimit": {"limits": [{"name": "burst", "requests": 1_000_000_000, "seconds": 60}]},
+}
+CACHE = {"cache": {"seconds": 60}}
+
+
+def gateway(kind: str, handlers: str = "", policies: dict[str, Any] | None = None) -> Callable[[Place], Command]:
+    """The gateway with every operation of the document bound to a process of ``kind``, from the file ``handlers``, and
+    with these policies."""
 
     def prepare(place: Place) -> Command:
         archive = Archive(place.folder)
-        publish(archive, [shop_entry(archive, kind)])
+        trigger = Trigger(policies=policies or {})
+        publish(archive, [msgspec.structs.replace(shop_entry(archive, kind), trigger=trigger)])
         return serve("apimgmt.asgi:gateway()", place, handlers)
 
     return prepare

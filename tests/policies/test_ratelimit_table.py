@@ -13,6 +13,7 @@ import pytest
 
 from apimgmt.errors import SettingInvalid
 from apimgmt.policies.counters import Need
+from apimgmt.policies.counters.mutex import SIZE
 from apimgmt.policies.counters.table import PROBES, SHARDS, Table
 from apimgmt.policies.counters.windows import Day, Month, Sliding
 
@@ -89,6 +90,35 @@ def test_a_killed_process_leaves_no_lock_and_no_count_behind(tmp_path: Path) -> 
         before = table.take([need], time.time())
         after = table.take([need], time.time())
         assert before is not None and after is not None and after[0].left == before[0].left - 1 < 10**9 - 2
+
+
+def test_a_lock_dies_with_its_holder(tmp_path: Path) -> None:
+    """A process is killed while it holds the lock: the next one takes it over."""
+    holding = (
+        "import sys; from pathlib import Path; from apimgmt.policies.counters.table import Table\n"
+        "table = Table(Path(sys.argv[1]), 1024); print(table._make_place(b'one-caller-only!').shard.lock(), flush=True)\n"
+        "sys.stdin.read()"
+    )
+    table = Table(tmp_path, SLOTS)
+    words = [sys.executable, "-c", holding, str(tmp_path)]
+    process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None and process.stdout.readline() == "True\n"
+    assert table.take([Need(Sliding(60), 2, ONE)], NOON) is None
+    process.kill()
+    process.wait()
+    assert [take(table, Need(Sliding(60), 2, ONE)) for _ in range(2)] == [[(1, False)], [(0, False)]]
+
+
+def test_a_lock_that_was_held_when_the_machine_died_is_made_anew(tmp_path: Path) -> None:
+    """The file came back from the disk with a holder that no kernel knows; the counts are kept."""
+    need = Need(Sliding(60), 3, ONE)
+    table = Table(tmp_path, SLOTS)
+    take(table, need)
+    table.close()
+    for path in tmp_path.iterdir():
+        content = path.read_bytes()
+        path.write_bytes(b"\x01" * SIZE + content[SIZE:])
+    assert take(Table(tmp_path, SLOTS), need) == [(1, False)]
 
 
 @pytest.mark.rows("H-051")

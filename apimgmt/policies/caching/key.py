@@ -23,12 +23,13 @@ Pairs = tuple[tuple[str, str], ...]
 Values = tuple[tuple[str, ...], Pairs, tuple[bytes | None, ...]]
 ALWAYS = (b"host", b"accept", b"accept-encoding", b"authorization", b"cookie")
 CREDENTIALS = frozenset(("authorization", "x-api-key", "api_key"))
+VARYING_MOST = 16
 PLAIN = frozenset(("kind", "id", "sub"))
 NAMED = ("path", "query", "header")
 
 
 class KeyMaker:
-    """Makes the keys of one operation; ``fields`` are the header fields that are in them.
+    """Makes the keys of one operation.
 
     Raises SettingInvalid, with the place, for a parameter that the operation does not have.
     """
@@ -46,7 +47,16 @@ class KeyMaker:
         self._query = _pairs_of(_query_rule(wanted, vary is None, frozenset(ignore)))
         schemes = place.api.security_schemes.values()
         self._secret = CREDENTIALS | {scheme.name.lower() for scheme in schemes}
-        self.fields = frozenset((*ALWAYS, *self._fields))
+        self._varying = ALWAYS
+
+    def learn(self, names: frozenset[bytes] | set[bytes]) -> bool:
+        """Have header fields in every key from now on, for an answer said that it depends on them (RFC 9111 section
+        4.1). False if they would be too many."""
+        more = names.difference(self._varying, self._fields)
+        if len(self._varying) + len(more) > VARYING_MOST:
+            return False
+        self._varying += tuple(sorted(more))
+        return True
 
     def values(self, request: Request) -> Values:
         """The parameters of the key: those of the path, of the query and of the header."""
@@ -60,7 +70,7 @@ class KeyMaker:
     def key(self, method: str, request: Request, values: Values) -> Hashable:
         """The whole key, within the operation."""
         get, caller = request.headers.get, request.caller
-        return (method, values, _identity(caller), *[get(name) for name in ALWAYS])
+        return (method, values, _identity(caller), *[get(name) for name in self._varying])
 
     def text(self, values: Values) -> str:
         """The parameters as people see them, without credentials: ``path.id=7&query.tag=a``."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 
 from werkzeug.datastructures import ResponseCacheControl
 from werkzeug.http import parse_cache_control_header, parse_date
@@ -14,16 +14,15 @@ UNKEPT = frozenset(("no-store", "no-cache", "private"))
 FORBIDDEN = frozenset((b"set-cookie", b"www-authenticate"))
 
 
-def lifetime(status: int, fields: Sequence[Field], seconds: float, keyed: Collection[bytes]) -> float:
+def lifetime(status: int, fields: Sequence[Field], seconds: float) -> float:
     """The seconds that an answer may be kept, at most ``seconds``; 0 if not at all.
 
-    Only a 200 without cookies is kept, unless its process says no-store, no-cache or private, or makes it depend
-    (``Vary``) on a header field that is not ``keyed``. What the process says of its age shortens it.
+    Only a 200 without cookies is kept, unless its process says no-store, no-cache or private, or that it depends on
+    more than the request says (``Vary: *``). What the process says of its age shortens it.
     """
     if status != 200 or any(name in FORBIDDEN for name, _ in fields):
         return 0
-    named = {name.strip().lower() for value in _values(fields, b"vary") for name in value.split(b",")}
-    if not named <= {*keyed, b""}:
+    if b"*" in varying(fields):
         return 0
     text = b", ".join(_values(fields, b"cache-control")).decode("latin-1").lower()
     control = parse_cache_control_header(text, cls=ResponseCacheControl)
@@ -34,6 +33,12 @@ def lifetime(status: int, fields: Sequence[Field], seconds: float, keyed: Collec
             said = control[directive] or ""
             return min(seconds, int(said)) if said.isdecimal() else 0
     return max(0.0, min([seconds, *map(_until, _values(fields, b"expires"))]))
+
+
+def varying(fields: Sequence[Field]) -> set[bytes]:
+    """The header fields of a request on which an answer says that it depends (``Vary``), in lower case."""
+    named = {name.strip().lower() for value in _values(fields, b"vary") for name in value.split(b",")}
+    return named - {b""}
 
 
 def _values(fields: Sequence[Field], wanted: bytes) -> list[bytes]:

@@ -87,9 +87,13 @@ class Limiter:
 
     def _settle(self, request: Request, counts: list[Count]) -> None:
         """Say what is left; raises Problem ``quota-exceeded``."""
-        figures = [figure for count in counts for figure in (count.left, ceil(count.seconds))]
+        figures: list[int] = []
+        full = False
+        for left, seconds, is_full in counts:
+            figures += (left, ceil(seconds))
+            full = full or is_full
         request.add(self._policies, (b"ratelimit", self._form % tuple(figures)))
-        if any(count.full for count in counts):
+        if full:
             raise self._refusal(counts)
 
     def _refusal(self, counts: list[Count]) -> Problem:

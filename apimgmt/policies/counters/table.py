@@ -1,11 +1,11 @@
 """Counters in memory that all workers of a machine share: a few files of the data folder, mapped into each of them.
 
-The discipline: whoever reads or writes a slot holds the lock of its file. The lock is never waited for, so the event
+The discipline: whoever reads or writes a slot holds the mutex of its file. The mutex is never waited for, so the event
 loop never stands still; it is held for some microseconds without giving way, and dies with its process. A killed worker
 loses no count: what it wrote belongs to the system. After a power cut the counts are those that the system had written
 to disk, as a rule those of half a minute before.
 
-    counters/NN-of-16x4096      slots of 67 words of 64 bits, zero at first:
+    counters/NN-of-16x4096      the mutex (128 bytes), then slots of 67 words of 64 bits, zero at first:
     0, 1    whose counter it is
     2       the newest bucket
     3       the oldest bucket in which somebody came
@@ -23,13 +23,13 @@ import mmap
 import os
 import time
 from collections.abc import Sequence
-from fcntl import LOCK_EX, LOCK_NB, LOCK_UN, flock
+from fcntl import LOCK_EX, LOCK_NB, LOCK_SH, flock
 from functools import lru_cache
 from pathlib import Path
 from struct import Struct
 
 from apimgmt.errors import SettingInvalid
-from apimgmt.policies.counters import Count, Need, Window
+from apimgmt.policies.counters import Count, Need, Window, mutex
 from apimgmt.policies.counters.windows import BUCKETS
 
 SHARDS = 16
@@ -38,7 +38,6 @@ PLACES_MOST = 16_384
 WORD = 8
 NEWEST, OLDEST, TOTAL, OVER, CELLS = 2, 3, 4, 5, 6
 WORDS = CELLS + BUCKETS + 1
-LOCK = LOCK_EX | LOCK_NB
 
 _HEAD = Struct("=16s3Q")
 _NOTHING = memoryview(bytes(WORDS * WORD)).cast("Q")
@@ -58,6 +57,8 @@ class Table:
 
     def take(self, needs: Sequence[Need], now: float) -> list[Count] | None:
         """Count a request in each window if all have room; None if another process has a lock: try again at once."""
+        if len(needs) == 1:
+            return self._take_one(needs[0], now)
         held: list[Shard] = []
         states = []
         full = False
@@ -85,6 +86,22 @@ class Table:
         for shard in self._shards:
             shard.close()
 
+    def _take_one(self, need: Need, now: float) -> list[Count] | None:
+        """The same for the usual case, which nearly halves its cost."""
+        window, requests, digest = need
+        place = self._place(digest)
+        shard = place.shard
+        if not shard.lock():
+            return None
+        try:
+            state = shard.read(place, window, now)
+            full = state[2] >= requests
+            if not full:
+                shard.count(place, window, state)
+        finally:
+            shard.unlock()
+        return [_counted(window, requests, state, now, full)]
+
     def _make_place(self, digest: bytes) -> Place:
         return Place(digest, self._shards[digest[0] % SHARDS])
 
@@ -97,20 +114,20 @@ class Place:
     def __init__(self, digest: bytes, shard: Shard) -> None:
         self.digest = digest
         self.shard = shard
-        self.offset = 0
+        self.offset = mutex.SIZE
 
 
 State = tuple[int, int, int]  # the newest bucket, the oldest one, the requests that count
 
 
 class Shard:
-    """One file of the table: its slots, and the lock on them. Whoever reads or counts has the lock."""
+    """One file of the table: its slots, and the mutex. Whoever reads or counts has taken it with ``lock``."""
 
-    __slots__ = ("_descriptor", "_memory", "_slots", "_words")
+    __slots__ = ("_descriptor", "_memory", "_mutex", "_slots", "_words", "lock", "unlock")
 
     def __init__(self, path: Path, slots: int) -> None:
         self._slots = slots
-        size = slots * WORDS * WORD
+        size = mutex.SIZE + slots * WORDS * WORD
         self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             # all of it at once: a write to a page for which the disk has no room would end the process
@@ -119,18 +136,19 @@ class Shard:
             raise SettingInvalid(f"counters: no room for them in {path.parent}: {error.strerror}") from error
         self._memory = mmap.mmap(self._descriptor, size)
         self._words = memoryview(self._memory).cast("Q")
+        self._mutex = mutex.Mutex(self._memory)
+        self.lock, self.unlock = self._mutex.lock, self._mutex.unlock
+        self._join()
 
-    def lock(self) -> bool:
-        """Take the lock, if nobody else has it."""
+    def _join(self) -> None:
+        """Be one of the users of the file. The first one makes the mutex anew, for who had it may have died with the
+        machine."""
         try:
-            flock(self._descriptor, LOCK)
+            flock(self._descriptor, LOCK_EX | LOCK_NB)
+            self._mutex.create()
         except BlockingIOError:
-            return False
-        return True
-
-    def unlock(self) -> None:
-        """Give the lock back."""
-        flock(self._descriptor, LOCK_UN)
+            pass
+        flock(self._descriptor, LOCK_SH)
 
     def read(self, place: Place, window: Window, now: float) -> State:
         """The state of somebody's counter, with what is over taken out of it."""
@@ -151,6 +169,7 @@ class Shard:
         """Write it to disk and let go of it."""
         self._memory.flush()
         self._words.release()
+        self._mutex.close()
         self._memory.close()
         os.close(self._descriptor)
 
@@ -158,7 +177,7 @@ class Shard:
         """The slot of somebody: the one he has, or else the one that is given up for him, emptied."""
         memory, size = self._memory, WORDS * WORD
         home = int.from_bytes(digest[8:], "big")
-        offsets = [(home + probe) % self._slots * size for probe in range(PROBES)]
+        offsets = [mutex.SIZE + (home + probe) % self._slots * size for probe in range(PROBES)]
         for offset in offsets:
             if memory[offset : offset + 16] == digest:
                 return offset
