@@ -45,6 +45,19 @@ def test_a_process_past_its_timeout_is_a_504() -> None:
     assert client.get("/fast").text == "in time"
 
 
+@pytest.mark.rows("H-046")
+def test_a_timeout_is_in_the_log_under_the_id_that_the_caller_has(caplog: pytest.LogCaptureFixture) -> None:
+    """The operator finds the run that was ended by the id in the problem; a synchronous function is left, too."""
+    functions["blocking"] = lambda trigger: time.sleep(1.5)
+    client = serve(DOCUMENT, bindings={"slow": {"kind": "python", "function": "blocking"}}, trigger={"timeout": 0.3})
+    begun = time.monotonic()
+    answer = client.get("/slow")
+    assert answer.status == 504 and time.monotonic() - begun < 0.3 + 1.0
+    identity = answer.json()["instance"].rpartition(":")[2]
+    said = [record.getMessage() for record in caplog.records if identity in record.getMessage()]
+    assert said == [f"{identity} process-timeout: The process did not end within 0.3 s."]
+
+
 def test_a_task_that_ends_in_time_is_left_alone_and_the_sweep_stops() -> None:
     """Nothing is watched when nothing runs."""
 

@@ -96,7 +96,8 @@ def test_a_lock_dies_with_its_holder(tmp_path: Path) -> None:
     """A process is killed while it holds the lock: the next one takes it over."""
     holding = (
         "import sys; from pathlib import Path; from apimgmt.policies.counters.table import Table\n"
-        "table = Table(Path(sys.argv[1]), 1024); print(table._make_place(b'one-caller-only!').shard.lock(), flush=True)\n"
+        "place = Table(Path(sys.argv[1]), 1024)._make_place(b'one-caller-only!')\n"
+        "print(place.shard.lock(), flush=True)\n"
         "sys.stdin.read()"
     )
     table = Table(tmp_path, SLOTS)

@@ -69,7 +69,7 @@ def workers_that_served(product: Product) -> int:
 @pytest.mark.rows("H-051")
 @pytest.mark.parametrize("redis", [False, True], ids=["shared memory", "redis"])
 def test_two_workers_allow_exactly_the_limit(tmp_path: Path, redis: bool, request: pytest.FixtureRequest) -> None:
-    """10,000 requests at a limit of 1,000 a minute, to both workers at once; a worker that is killed changes nothing."""
+    """10,000 requests at a limit of 1,000 a minute, to both workers at once; killing the workers changes nothing."""
     settings = {"redis_url": request.getfixturevalue("redis_server").url} if redis else {}
     product = counted(tmp_path, workers=2, **settings)
     try:

@@ -47,7 +47,7 @@ class KeyMaker:
         self._query = _pairs_of(_query_rule(wanted, vary is None, frozenset(ignore)))
         schemes = place.api.security_schemes.values()
         self._secret = CREDENTIALS | {scheme.name.lower() for scheme in schemes}
-        self._varying = ALWAYS
+        self._varying: tuple[bytes, ...] = ALWAYS
 
     def learn(self, names: frozenset[bytes] | set[bytes]) -> bool:
         """Have header fields in every key from now on, for an answer said that it depends on them (RFC 9111 section

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import errno
+from mmap import mmap
 
 SIZE = 128  # of a pthread_mutex_t there are 40 to 48 bytes, depending on the processor
 ATTRIBUTES_SIZE = 64
@@ -25,11 +26,11 @@ for _function in (_trylock, _unlock, _consistent):
 
 
 class Mutex:
-    """The mutex at the beginning of a writable buffer, which one of its users has to :meth:`create` before any."""
+    """The mutex at the beginning of shared memory, which one of its users has to :meth:`create` before any."""
 
     __slots__ = ("_address", "_owner")
 
-    def __init__(self, memory: object) -> None:
+    def __init__(self, memory: mmap) -> None:
         self._owner = (ctypes.c_char * SIZE).from_buffer(memory)
         self._address = ctypes.addressof(self._owner)
 
@@ -56,7 +57,7 @@ class Mutex:
         _unlock(self._address)
 
     def close(self) -> None:
-        """Let go of the buffer."""
+        """Let go of the memory."""
         del self._owner
 
 
