@@ -60,6 +60,8 @@ class Remote:
     def __init__(self, url: str) -> None:
         try:
             import redis.asyncio as redis
+            from redis.asyncio.retry import Retry
+            from redis.backoff import NoBackoff
             from redis.exceptions import RedisError
         except ImportError:
             raise SettingInvalid("redis_url needs the package redis: pip install 'apimgmt[redis]'") from None
@@ -70,6 +72,7 @@ class Remote:
                 timeout=PATIENCE_SECONDS,
                 socket_timeout=PATIENCE_SECONDS,
                 socket_connect_timeout=PATIENCE_SECONDS,
+                retry=Retry(NoBackoff(), 0),  # asking twice could count twice
             )
         except ValueError as error:
             raise SettingInvalid(f"redis_url: {error}") from None

@@ -87,7 +87,7 @@ class Table:
             shard.close()
 
     def _take_one(self, need: Need, now: float) -> list[Count] | None:
-        """The same for the usual case, which nearly halves its cost."""
+        """The same for one window, the usual case, at less cost."""
         window, requests, digest = need
         place = self._place(digest)
         shard = place.shard
