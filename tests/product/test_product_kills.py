@@ -24,8 +24,8 @@ from product_revisions import document, faults
 
 from apimgmt.archive import Archive
 
-SECONDS = int(os.environ.get("PRODUCT_KILL_SECONDS", "10"))
-ROUNDS = int(os.environ.get("PRODUCT_KILL_ROUNDS", "10"))
+SECONDS = int(os.environ.get("PRODUCT_KILL_SECONDS", "6"))
+ROUNDS = int(os.environ.get("PRODUCT_KILL_ROUNDS", "5"))
 FRESH_FAILED_MOST = 0.001
 BACK_SECONDS_MOST = 2.0
 ROUTE = "GET /killed/number HTTP/1.1\r\nHost: gateway\r\n"

@@ -16,7 +16,7 @@ from product_load import Load, Seen
 from product_platform import Product
 from product_revisions import document, faults, number_of
 
-PUBLISHES = int(os.environ.get("PRODUCT_PUBLISHES", "100"))
+PUBLISHES = int(os.environ.get("PRODUCT_PUBLISHES", "50"))
 # an upload with its publish takes 0.2 s on a quiet machine; the rest is for one that has other things to do
 SECONDS_USUAL, SECONDS_MOST = 1.0, 3.0
 WARM = 20
@@ -25,7 +25,7 @@ GROWTH_MB = 10.0
 
 
 def test_publishing_under_load_is_never_seen(product: Product) -> None:
-    """100 publishes under 150 requests a second, half of them on fresh connections; every worker has each at once."""
+    """50 publishes under 150 requests a second, half of them on fresh connections; every worker has each at once."""
     product.upload("revisions", document(1), basePath="/revisions", authentication="none")
     pids, waits, memory = product.pids(), [], {}
     with Load(product.port, ROUTE, fresh=75, kept=75) as load:

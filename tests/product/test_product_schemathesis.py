@@ -47,7 +47,7 @@ def check(folder: Path, url: str, config: str, *options: str) -> None:
     file = folder / "schemathesis.toml"
     file.write_text(config, "utf-8")
     words = [PROGRAM, "--config-file", str(file), "run", f"{url}/openapi.json", "--checks", "all", "--no-color"]
-    words += ["--max-examples", EXAMPLES or "8", "--seed", seed, "--generation-database", "none"]
+    words += ["--max-examples", EXAMPLES or "5", "--seed", seed, "--generation-database", "none"]
     words += ["--continue-on-failure", "--no-shrink", "--warnings", "off", *options]
     run = subprocess.run(words, cwd=folder, capture_output=True, text=True, timeout=3600)
     print("\n".join(run.stdout.splitlines()[-12:]))
