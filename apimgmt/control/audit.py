@@ -6,8 +6,10 @@ digest of the entry before it; whoever alters one would have to alter all that f
 
 from __future__ import annotations
 
+import contextlib
 import contextvars
 import hashlib
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import msgspec
@@ -29,6 +31,16 @@ class Actor(NamedTuple):
 
 PLATFORM = Actor("platform")
 actor: contextvars.ContextVar[Actor] = contextvars.ContextVar("actor", default=PLATFORM)
+
+
+@contextlib.contextmanager
+def acting(name: str) -> Iterator[None]:
+    """From now on somebody of this name is at work, for the rest of the operation."""
+    token = actor.set(actor.get()._replace(name=name))
+    try:
+        yield
+    finally:
+        actor.reset(token)
 
 
 def chained(before: str, row: AuditRow) -> str:

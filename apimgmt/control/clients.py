@@ -23,6 +23,9 @@ from apimgmt.model import ApplicationEntry, Struct
 from apimgmt.registry import register
 
 OWN_ISSUER = "own"
+# What a URL is written with (RFC 3986 section 2), and an address in it, which goes into the consent page's policy.
+URL = re.compile(r"[A-Za-z0-9._~:/?@!$&'()*+,;=%\[\]-]+")
+ADDRESS = re.compile(r"([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?")
 SCOPE = re.compile(r"[!#-\[\]-~]{1,100}")
 LOCAL = ("localhost", "127.0.0.1", "::1")
 
@@ -124,4 +127,4 @@ def _is_safe(redirect: str) -> bool:
     except ValueError:
         return False
     secure = parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOCAL)
-    return secure and bool(parts.hostname) and not parts.fragment and "@" not in parts.netloc and redirect.isascii()
+    return secure and bool(URL.fullmatch(redirect)) and bool(ADDRESS.fullmatch(parts.netloc))

@@ -151,7 +151,7 @@ class Resources(Generic[Content]):
             return msgspec.convert(dict(body), shape)
         except msgspec.ValidationError as error:
             text, _, place = str(error).partition(" - at `$")
-            raise wrong("/" + place.strip("`.").replace(".", "/") if place else "", "type", text) from None
+            raise wrong(_pointer(place.strip("`")), "type", text) from None
 
     def _name(self, body: Mapping[str, Any]) -> str:
         name = body.get("name")
@@ -170,6 +170,11 @@ def match(row: ResourceRow, if_match: str | None) -> None:
 def wrong(pointer: str, code: str, detail: str) -> Problem:
     """The refusal of one member of a body."""
     return Problem("validation", detail, errors=[{"in": "body", "pointer": pointer, "code": code, "detail": detail}])
+
+
+def _pointer(place: str) -> str:
+    """A place as msgspec writes it (``.rules[0].path``, ``[...]`` for some item) as a JSON pointer (RFC 6901)."""
+    return place.replace("[...]", "").replace("[", "/").replace("]", "").replace(".", "/")
 
 
 def _without_name(body: Mapping[str, Any]) -> dict[str, Any]:

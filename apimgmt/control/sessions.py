@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from apimgmt.control.addresses import new_id
+from apimgmt.control.audit import acting
 from apimgmt.control.passwords import Passwords
 from apimgmt.control.rows import LoginRow, now
 from apimgmt.control.store import Store
@@ -72,8 +73,15 @@ class Sessions:
         user = self._passwords.check(name, password, address)
         if user is None or not role_of(user):
             detail = "The user name or the password is wrong, or the user has no role."
-            raise Problem("credential-unknown", detail, headers=[("www-authenticate", 'Bearer realm="admin"')])
-        return self._made("session", user.id, "session", SESSION_SECONDS)
+            # the name is not said: people type their password there, too
+            raise Problem(
+                "credential-unknown",
+                detail,
+                headers=[("www-authenticate", 'Bearer realm="admin"')],
+                reason=f"a login from {address} was refused",
+            )
+        with acting(user.name):
+            return self._made("session", user.id, "session", SESSION_SECONDS)
 
     def make_token(self, member: Member, name: str, seconds: float = TOKEN_SECONDS) -> dict[str, Any]:
         """A personal token with the role that its user has at each use."""

@@ -1,4 +1,4 @@
-"""What the children of ``apimgmt start`` find in their environment: their settings, and no secret that is not theirs."""
+"""What children of ``apimgmt start`` find in their environment: their settings, and no secret that is not theirs."""
 
 from __future__ import annotations
 

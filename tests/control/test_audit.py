@@ -8,7 +8,7 @@ import pytest
 from control_samples import JSON, document
 from sqlalchemy import delete, update
 
-from apimgmt.control.audit import MASK, Actor, actor
+from apimgmt.control.audit import CHANGED, MASK, Actor, actor
 from apimgmt.control.auditlog import AuditLog
 from apimgmt.control.service import Control
 from apimgmt.control.store import Store
@@ -59,6 +59,17 @@ def test_secrets_are_masked(control: Control, store: Store) -> None:
     (entry,) = [one for one in AuditLog(store).entries() if one["subject"] == "key crm"]
     assert entry["after"]["digest"] == MASK
     assert shown.view["key"] not in json.dumps(AuditLog(store).entries())
+
+
+def test_another_secret_is_said_to_be_another(control: Control, store: Store) -> None:
+    """A new password is a change like any other; one that stays is none."""
+    control.users.create({"name": "ann", "password": "one-password"})
+    control.users.replace("ann", {"password": "two-password"})
+    control.users.replace("ann", {"role": "viewer"})
+    made, changed, other = [one for one in AuditLog(store).entries() if one["subject"] == "user ann"]
+    assert (made["after"]["password"], changed["after"]["password"]) == (MASK, CHANGED)
+    assert (changed["changed"], other["changed"]) == (["password"], ["role"])
+    assert "one-password" not in json.dumps([made, changed, other])
 
 
 def test_what_did_not_happen_is_not_noted(control: Control, store: Store) -> None:
