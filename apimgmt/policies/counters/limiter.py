@@ -41,7 +41,7 @@ class Limiter:
 
     def __init__(self, limits: Sequence[Limit], counters: Counters, when_away: WhenAway) -> None:
         self._names = [limit.name for limit in limits]
-        self._counted = [(limit.window, limit.requests, limit.identity, _digests(limit.space)) for limit in limits]
+        self._counted = [(limit.identity, _needs(limit)) for limit in limits]
         self._counters = counters
         self._when_away = when_away
         policies = (f'"{limit.name}";q={limit.requests};w={limit.window.seconds}' for limit in limits)
@@ -55,7 +55,7 @@ class Limiter:
 
         def limited(scope: dict[str, Any], receive: Any, send: Any) -> Awaitable[None]:
             request: Request = scope[SCOPE_KEY]
-            needs = [Need(window, most, digest(identity(request))) for window, most, identity, digest in counted]
+            needs = [need(identity(request)) for identity, need in counted]
             counts = take(needs)
             if counts is None:
                 return self._wait(app, needs, scope, receive, send)
@@ -116,11 +116,12 @@ def check_names(names: Sequence[str]) -> None:
         raise SettingInvalid(f"limits: two have the name {min(twice)!r}")
 
 
-def _digests(space: Hashable) -> Callable[[Hashable], bytes]:
-    """Identity to the name of its counter; an identity says nothing of itself there, for it may be somebody's."""
+def _needs(limit: Limit) -> Callable[[Hashable], Need]:
+    """Identity to what it needs; the name of its counter says nothing of it, for it may be somebody's."""
 
     @lru_cache(IDENTITIES_MOST)
-    def digest(identity: Hashable) -> bytes:
-        return blake2b(repr((space, identity)).encode(), digest_size=16).digest()
+    def need(identity: Hashable) -> Need:
+        digest = blake2b(repr((limit.space, identity)).encode(), digest_size=16).digest()
+        return Need(limit.window, limit.requests, digest)
 
-    return digest
+    return need
