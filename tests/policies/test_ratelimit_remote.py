@@ -50,10 +50,10 @@ def test_machines_together_allow_exactly_the_limit(tmp_path: Path, redis_server:
 
 
 async def test_requests_at_once_allow_exactly_the_limit(redis_server: RedisServer) -> None:
-    """300 at a time through two clients, at a limit of 100; what is left is told without a gap."""
+    """200 at a time through two clients, at a limit of 100; what is left is told without a gap."""
     clients = [Remote(redis_server.url) for _ in range(2)]
     need = Need(Sliding(60), 100, ONE)
-    rounds = [clients[number % 2].take([need], time.time()) for number in range(300)]
+    rounds = [clients[number % 2].take([need], time.time()) for number in range(200)]
     counts = [counts[0] for counts in await asyncio.gather(*rounds)]
     assert sorted(count.left for count in counts if not count.full) == list(range(100))
     for client in clients:

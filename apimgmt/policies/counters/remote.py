@@ -16,7 +16,7 @@ from apimgmt.policies.counters import Away, Count, Need
 
 log = logging.getLogger("apimgmt.counters")
 CONNECTIONS = 16
-PATIENCE_SECONDS = 0.5
+PATIENCE_SECONDS = 1.0
 REST_SECONDS = 1.0
 
 # For every key: requests, earlier, length of a bucket (0: the bucket follows), bucket, milliseconds that it is kept.
