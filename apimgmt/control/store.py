@@ -72,18 +72,22 @@ class Store:
 
 
 def _engine(settings: Settings) -> Engine:
-    """The engine; connections are bounded by the threads that ask for one, not by a pool that times out."""
+    """The engine; connections are bounded by the threads that ask for one, not by a pool that times out.
+
+    What it raises ends in logs, so it shows no values.
+    """
     try:
         url = make_url(settings.database_url or f"sqlite:///{settings.root / 'apimgmt.db'}")
     except ArgumentError:
         raise SettingInvalid("database_url is not an SQLAlchemy URL, e.g. postgresql+psycopg://HOST/NAME") from None
     if url.get_backend_name() == "sqlite":
-        engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS}, max_overflow=-1)
+        engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS}, max_overflow=-1, hide_parameters=True)
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
         return engine
     if url.get_backend_name() == "postgresql":
-        return create_engine(url.set(drivername="postgresql+psycopg"), pool_pre_ping=True, max_overflow=-1)
+        own = url.set(drivername="postgresql+psycopg")
+        return create_engine(own, pool_pre_ping=True, max_overflow=-1, hide_parameters=True)
     raise SettingInvalid("database_url must begin with sqlite: or postgresql:")
 
 

@@ -366,7 +366,7 @@ def test_a_session_is_in_no_answer_and_no_note(platform: Platform) -> None:
     """The text is shown once; the audit log says that somebody logged in, and nothing to do it with."""
     token = platform.join("ann", "admin")
     audit = platform.ask("GET", "/audit", token)
-    entry = [one for one in audit.json() if one["subject"] == "session session"][0]
+    entry = next(one for one in audit.json() if one["subject"] == "session session")
     assert (entry["who"], entry["address"], entry["action"]) == ("ann", "192.0.2.7", "logIn")
     for answer in (audit, platform.ask("GET", "/me", token), platform.ask("GET", "/users", token)):
         assert token not in answer.text

@@ -5,11 +5,13 @@ from __future__ import annotations
 import threading
 from pathlib import Path
 
+import msgspec
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from sqlalchemy.exc import IntegrityError
 
-from apimgmt.control.rows import SnapshotRow
+from apimgmt.control.rows import ResourceRow, SnapshotRow, now
 from apimgmt.control.store import Store
 from apimgmt.control.tables import metadata
 from apimgmt.errors import SettingInvalid
@@ -110,3 +112,12 @@ def test_the_password_of_the_database_is_not_shown(tmp_path: Path) -> None:
     with pytest.raises(SettingInvalid) as caught:
         Store(Settings(data=str(tmp_path), database_url="mysql://me:hunter2@host/name"))
     assert "hunter2" not in str(caught.value)
+
+
+def test_an_error_shows_no_values(store: Store) -> None:
+    """Errors of the database end in logs, and values are hashes of passwords and the like (T18)."""
+    row = ResourceRow(id="user_1", kind="user", name="ann", content='"planted-secret"', version=1, created=now())
+    with pytest.raises(IntegrityError) as caught, store.writing() as transaction:
+        transaction.put_resource(row)
+        transaction.put_resource(msgspec.structs.replace(row, id="user_2"))
+    assert "planted-secret" not in str(caught.value)

@@ -6,16 +6,20 @@ counts only if the browser says that it comes from this page (Sec-Fetch-Site, el
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
 from flask import Flask, Response, jsonify, render_template, request
 from oauthlib.oauth2 import AccessDeniedError, FatalClientError, OAuth2Error
+from sqlalchemy.exc import SQLAlchemyError
 
 from apimgmt.control.authorization.server import Answer, AuthorizationServer, Person, Wanted
-from apimgmt.errors import Problem
+from apimgmt.errors import ApimgmtError, Problem
 
+log = logging.getLogger("apimgmt.authorization")
+RETRY_SECONDS = 60
 FORM_BYTES = 64 * 1024
 LOOPBACK = ("127.0.0.1", "::1")
 SECURITY = {
@@ -34,6 +38,8 @@ def pages(server: AuthorizationServer, check_password: CheckPassword) -> Flask:
     app = Flask("apimgmt.control.authorization", template_folder="templates", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = FORM_BYTES
     app.after_request(_protected)
+    for kind in (ApimgmtError, SQLAlchemyError, OSError):
+        app.register_error_handler(kind, _unavailable)
 
     @app.get("/oauth2/authorize")
     def ask() -> Any:
@@ -125,6 +131,18 @@ def _refused(server: AuthorizationServer, error: OAuth2Error, redirect: str | No
         return _page("error.html", 400, message=error.description or error.error)
     response = Response(status=302)
     response.headers["Location"] = server.signed(error.in_uri(target))
+    return response
+
+
+def _unavailable(error: Exception) -> Any:
+    """Keys that do not fit, a store that is away: the operator reads why, the caller comes again."""
+    log.error("the authorization server cannot answer: %s", error)
+    if request.path.endswith("/authorize"):
+        response = _page("error.html", 503, message="Nobody can be sent on at the moment. Try again later.")
+    else:
+        response = jsonify({"error": "temporarily_unavailable"})
+        response.status_code = 503
+    response.headers["Retry-After"] = str(RETRY_SECONDS)
     return response
 
 
