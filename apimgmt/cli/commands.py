@@ -12,6 +12,10 @@ from apimgmt.errors import ApimgmtError, SettingInvalid
 
 COMMANDS = {
     "start": "apimgmt.cli.start",
+    "login": "apimgmt.cli.login",
+    "logout": "apimgmt.cli.login",
+    "whoami": "apimgmt.cli.login",
+    "tokens": "apimgmt.cli.tokens",
     "lint": "apimgmt.cli.documents",
     "plan": "apimgmt.cli.documents",
     "upload": "apimgmt.cli.documents",
@@ -28,10 +32,12 @@ COMMANDS = {
     "authorities": "apimgmt.cli.authorities",
     "issuers": "apimgmt.cli.issuers",
     "applications": "apimgmt.cli.applications",
+    "clients": "apimgmt.cli.clients",
     "policies": "apimgmt.cli.policies",
     "who-can": "apimgmt.cli.access",
     "can": "apimgmt.cli.access",
     "call": "apimgmt.cli.call",
+    "audit": "apimgmt.cli.audit",
     "doctor": "apimgmt.cli.doctor",
     "version": "apimgmt.cli.version",
 }

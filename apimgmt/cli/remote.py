@@ -44,14 +44,15 @@ class Refused(Failure):
 
 
 class Admin:
-    """Calls the admin REST API at ``url`` with a bearer token; every answer but 2xx is raised."""
+    """Calls the admin REST API at ``url`` with a bearer token, or None to log in; every answer but 2xx is raised."""
 
-    def __init__(self, url: str, token: str) -> None:
+    def __init__(self, url: str, token: str | None) -> None:
         self.url = url.rstrip("/")
         self._token = token
         self._session = requests.Session()
         self._session.trust_env = False
-        self._session.headers["Authorization"] = f"Bearer {token}"
+        if token:
+            self._session.headers["Authorization"] = f"Bearer {token}"
 
     def get(self, path: str) -> Any:
         """The JSON at a path."""
@@ -68,8 +69,10 @@ class Admin:
         headers: Mapping[str, str] | None = None,
     ) -> requests.Response:
         """Call ``path`` below ``/api/v1``; raises Failure if nobody answers, Refused if the answer is a problem."""
-        if not self._token:
-            raise click.UsageError("set APIMGMT_TOKEN (or --token) to the admin token that `apimgmt start` printed")
+        if self._token == "":
+            raise click.UsageError(
+                "set APIMGMT_TOKEN (or --token): `apimgmt login` gives one, `apimgmt start` printed the administrator's"
+            )
         try:
             response = self._session.request(
                 method,
@@ -88,6 +91,15 @@ class Admin:
         return response
 
 
+url_option = click.option(
+    "--url",
+    envvar="APIMGMT_URL",
+    default="http://127.0.0.1:8081",
+    show_default=True,
+    help="Where the admin API is.",
+)
+
+
 def remote_options(command: Command) -> Command:
     """Adds ``--url`` and ``--token`` and hands them over as one ``admin``."""
 
@@ -95,15 +107,8 @@ def remote_options(command: Command) -> Command:
     def with_admin(url: str, token: str, **arguments: Any) -> Any:
         return command(admin=Admin(url, token), **arguments)
 
-    url = click.option(
-        "--url",
-        envvar="APIMGMT_URL",
-        default="http://127.0.0.1:8081",
-        show_default=True,
-        help="Where the admin API is.",
-    )
     token = click.option("--token", envvar="APIMGMT_TOKEN", default="", help="Admin token; better as APIMGMT_TOKEN.")
-    return url(token(with_admin))  # type: ignore[return-value]
+    return url_option(token(with_admin))  # type: ignore[return-value]
 
 
 def _violations(errors: Sequence[Mapping[str, Any]]) -> list[str]:
