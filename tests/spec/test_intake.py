@@ -95,7 +95,7 @@ def test_too_much_time_is_a_finding() -> None:
 
 def test_too_much_memory_is_a_finding() -> None:
     """The address space of the child is limited."""
-    for megabytes in range(70, 180, 10):
+    for megabytes in range(70, 180, 20):
         assert codes(big(25), compile_memory=megabytes * 1024 * 1024) in (["too-much-memory"], [])
     assert codes(big(25), compile_memory=90 * 1024 * 1024) == ["too-much-memory"]
     assert codes(big(25)) == []

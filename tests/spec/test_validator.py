@@ -172,14 +172,14 @@ def test_alternatives_lower_the_limit(alternatives: int, limit: int) -> None:
 
 
 def test_large_wrong_value_is_refused_in_no_time() -> None:
-    """A megabyte of wrong items costs a fraction of what listing all its violations does (the mutant)."""
+    """Half a megabyte of wrong items costs a fraction of what listing all its violations does (the mutant)."""
     validator = Validators({}).compile({"items": {"anyOf": [{"type": "integer"}, {"items": {"type": "integer"}}]}})
-    value = [["x"] * 2 for _ in range(50_000)]
+    value = [["x"] * 2 for _ in range(20_000)]
     start = time.process_time()
     assert len(validator.violations(value, {})) == 3
     ours = time.process_time() - start
     start = time.process_time()
-    assert len(list(validator.prepare().iter_errors(value))) == 50_000
+    assert len(list(validator.prepare().iter_errors(value))) == 20_000
     assert time.process_time() - start > 3 * ours
 
 
