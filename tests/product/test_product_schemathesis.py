@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 import subprocess
@@ -28,12 +29,16 @@ ANY_API = """
 [checks.negative_data_rejection]
 expected-statuses = [400, 401, 404, 409, 412, 413, 414, 415, 422]
 """
-# whether a document, a name or a binding is acceptable is more than a schema can say
-ADMIN_BY_MEANING = """
+# whether a document, a name, a rule, an address or a binding is acceptable is more than a schema can say; who guesses
+# passwords is told to wait
+RESOURCES = ("Key", "Ruleset", "User", "Authority", "Issuer", "Application", "AccessPolicy", "Client")
+BY_MEANING = ["uploadApi", "replaceApi", "bindOperations", "setTriggers", "rotateKey", "makeToken", "logIn"]
+BY_MEANING += [f"{verb}{noun}" for verb in ("create", "replace") for noun in RESOURCES]
+ADMIN_BY_MEANING = f"""
 [[operations]]
-include-operation-id = ["uploadApi", "replaceApi", "createKey", "bindOperations", "setTriggers"]
+include-operation-id = {json.dumps(BY_MEANING)}
 [operations.checks.positive_data_acceptance]
-expected-statuses = ["2xx", 400, 401, 404, 409, 412, 422]
+expected-statuses = ["2xx", 400, 401, 404, 409, 412, 422, 429]
 """
 ONE_API = """
 [parameters]
