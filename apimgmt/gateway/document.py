@@ -6,7 +6,7 @@ taken apart only if something in them has to change: all of Microsoft Graph woul
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import orjson
@@ -21,16 +21,33 @@ OAUTH2_PATH = "/oauth2"
 ANY_SCOPE = "Any one of the scopes is enough."
 
 
-def shown(document: bytes, entry: ApiEntry, compiled: CompiledApi) -> bytes:
-    """The document (JSON) as it is served; ``compiled`` is the same one, compiled."""
-    root = msgspec.json.decode(document, type=dict[str, Raw])
-    swagger = compiled.specification == "2.0"
+class Told(NamedTuple):
+    """What the document does not say itself: where the API is, what its operations demand, and notes for people.
+
+    ``common`` is the demand of all about which the document is silent; ``single`` and ``notes`` are by path and method.
+    """
+
+    swagger: bool
+    base_path: str
+    common: Security | None
+    single: dict[tuple[str, str], Security]
+    notes: dict[tuple[str, str], str]
+
+
+def told(entry: ApiEntry, compiled: CompiledApi) -> Told:
+    """What is to be told about an API; worked out when it is loaded, for then it is there in compiled form."""
     common, single = _demands(entry, compiled)
-    notes = _notes(entry, compiled)
+    return Told(compiled.specification == "2.0", entry.base_path or "/", common, single, _notes(entry, compiled))
+
+
+def shown(document: bytes, about: Told) -> bytes:
+    """The document (JSON) as it is served."""
+    root = msgspec.json.decode(document, type=dict[str, Raw])
+    swagger, base_path, common, single, notes = about
     inner_servers = not swagger and document.count(b'"servers"') > ("servers" in root)
     if "paths" in root and (inner_servers or single or notes):
         root["paths"] = Raw(orjson.dumps(_changed(orjson.loads(memoryview(root["paths"])), single, notes)))
-    _relocate(root, entry.base_path or "/", swagger)
+    _relocate(root, base_path, swagger)
     if common is not None:
         root["security"] = _raw(common)
     used = [common or [], *single.values()]

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from apimgmt.auth.access import Access
 from apimgmt.errors import SettingInvalid, SnapshotRefused
 from apimgmt.gateway.deadlines import Deadlines
-from apimgmt.gateway.document import shown
+from apimgmt.gateway.document import shown, told
 from apimgmt.gateway.security import KINDS, Kinds
 from apimgmt.gateway.stack import Stack, build_stack
 from apimgmt.model import ApiEntry, CompiledApi, Snapshot
@@ -114,11 +114,12 @@ def _stack(
     if before is not None and before.entry == entry:
         return before
 
-    def make_document() -> bytes:
-        # compiled once more when somebody reads it: most APIs are called far more often than they are read
-        return shown(load_document(entry.digest), entry, load_api(entry.digest))
-
     try:
-        return build_stack(entry, load_api(entry.digest), make_document, settings, deadlines, shared, kinds)
+        compiled = load_api(entry.digest)
+        about = told(entry, compiled)
+        # made when somebody reads it: most APIs are called far more often than they are read
+        return build_stack(
+            entry, compiled, lambda: shown(load_document(entry.digest), about), settings, deadlines, shared, kinds
+        )
     except (SettingInvalid, SnapshotRefused) as error:
         raise SnapshotRefused(f"API {entry.name!r}: {error}") from None

@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 import pytest
 
-from apimgmt.gateway.document import shown
+from apimgmt.gateway.document import shown, told
 from apimgmt.model import ApiEntry, CompiledApi, Trigger
 from apimgmt.settings import Settings
 from apimgmt.spec.compiler.compiler import compile_document
@@ -24,7 +24,7 @@ def empty(specification: Any) -> CompiledApi:
 
 def served(document: dict[str, Any], specification: str) -> Any:
     """The document as it is served."""
-    return orjson.loads(shown(orjson.dumps(document), ENTRY, empty(specification)))
+    return orjson.loads(shown(orjson.dumps(document), told(ENTRY, empty(specification))))
 
 
 def test_swagger_names_no_host() -> None:
@@ -56,7 +56,7 @@ def test_a_large_document_is_not_taken_apart() -> None:
     document = orjson.dumps({"openapi": "3.1.0", "paths": paths})
     tracemalloc.start()
     try:
-        shown(document, ENTRY, empty("3.1"))
+        shown(document, told(ENTRY, empty("3.1")))
         ours = tracemalloc.get_traced_memory()[1]
         tracemalloc.reset_peak()
         orjson.dumps(orjson.loads(document))
@@ -76,7 +76,7 @@ def demanding(document: dict[str, Any], trigger: Trigger, **triggers: Trigger) -
     content = orjson.dumps({**document, **head})
     compiled = compile_document(load(content, "application/json", Settings()))
     entry = ApiEntry(id="a", name="a", base_path="", revision=1, digest="", trigger=trigger, triggers=triggers)
-    return orjson.loads(shown(content, entry, compiled))
+    return orjson.loads(shown(content, told(entry, compiled)))
 
 
 @pytest.mark.rows("X-005")
