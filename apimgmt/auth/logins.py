@@ -50,7 +50,7 @@ class Logins:
         """Return if the password is the user's. Raises Problem: 401 if not, 429 after too many of these, 503 if nobody
         can say."""
         if not credentials.password:
-            raise self._wrong(credentials)
+            raise self._wrong(credentials, request.peer)
         name, address = folded(credentials.name), whereabouts(self._proxies.address(request))
         self._attempts.refuse(name, address)
         digest = self._remembered.digest(*credentials, address)
@@ -77,11 +77,15 @@ class Logins:
     async def _ask(self, credentials: Credentials, name: str, address: str) -> None:
         loop = asyncio.get_running_loop()
         if not await loop.run_in_executor(self._threads, self._attempt, credentials, name, address):
-            raise self._wrong(credentials)
+            raise self._wrong(credentials, address)
 
-    def _wrong(self, credentials: Credentials) -> Problem:
-        """The same for an unknown user and for a wrong password."""
-        reason = f"{self._store}: {credentials.name[:100]!r} is refused"
+    def _wrong(self, credentials: Credentials, address: str) -> Problem:
+        """The same for an unknown user and for a wrong password.
+
+        The log has names of our own users alone: people type their password in place of the name, too (T18).
+        """
+        who = repr(credentials.name) if credentials.stored else "a name without a password here"
+        reason = f"{self._store}: {who} is refused, from {address}"
         return Problem("credential-unknown", "The user name or the password is wrong.", reason=reason)
 
     def _attempt(self, credentials: Credentials, name: str, address: str) -> bool:

@@ -100,7 +100,8 @@ class Sessions:
         with self._store.writing() as transaction:
             row = next((row for row in transaction.logins(member.user) if row.id == login), None)
             if row is None:
-                raise Problem("not-found", f"you have no session or token {login[:100]!r}")
+                # it is not said again: people take the token for its id
+                raise Problem("not-found", "you have no session or token with this id; `GET /me` lists them")
             transaction.remove_login(row)
 
     def _made(self, kind: Any, user: str, name: str, seconds: float) -> dict[str, Any]:
