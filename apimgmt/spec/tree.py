@@ -141,28 +141,30 @@ def _choose(node: Node, segments: list[str], index: int, count: int, method: str
             if value is not None:
                 return value
         del texts[mark:]
-    for below, part, end in _greedy_parts(node, segments, index):
-        texts.append(part)
+    for (before, after, below), end in _greedy_ends(node, segments, index):
+        texts.append("")
         value = _find(below, segments, end, count, method, texts)
         if value is not None:
+            # joined here and not for every end that is tried: a long path would be copied once for each segment
+            rest = "/".join(segments[index:end])
+            texts[mark] = rest[len(before) : len(rest) - len(after)]
             return value
         del texts[mark:]
     return None
 
 
-def _greedy_parts(node: Node, segments: Sequence[str], index: int) -> Iterator[tuple[Node, str, int]]:
-    """What the greedy parameters of a node can be: the node below, the text, and where it ends.
+def _greedy_ends(node: Node, segments: Sequence[str], index: int) -> Iterator[tuple[Greedy, int]]:
+    """The greedy parameters of a node, each with where it can end; none of them is empty.
 
     A parameter takes as much as leaves the rest of its template a match; one that has a rest comes first.
     """
     children = [child for child in node.greedy if segments[index] and segments[index].startswith(child[0])]
     for end in (*range(len(segments) - 1, index, -1), len(segments)) if children else ():
-        for before, after, below in children:
-            if segments[end - 1].endswith(after):
-                text = "/".join(segments[index:end])
-                part = text[len(before) : len(text) - len(after)]
-                if part:
-                    yield below, part, end
+        for child in children:
+            before, after, _ = child
+            fits = end - index > 1 or len(segments[index]) > len(before) + len(after)
+            if fits and segments[end - 1].endswith(after):
+                yield child, end
 
 
 def _leaves(node: Node, segments: Sequence[str], index: int) -> Iterator[dict[str, Any]]:
@@ -177,5 +179,5 @@ def _leaves(node: Node, segments: Sequence[str], index: int) -> Iterator[dict[st
         for _, _, pattern, below, _ in node.typed:
             if pattern is None or pattern.fullmatch(text):
                 yield from _leaves(below, segments, index + 1)
-        for below, _, end in _greedy_parts(node, segments, index):
+        for (_, _, below), end in _greedy_ends(node, segments, index):
             yield from _leaves(below, segments, end)
