@@ -20,6 +20,9 @@ STUBBORN = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); 
 FAMILY = "import os, time; os.fork(); time.sleep(60)"
 
 
+STRANGERS: set[int] = set()
+
+
 @pytest.fixture(autouse=True)
 def _same_signals_after() -> Iterator[None]:
     """The supervisor takes over the signals of its process; here they are given back."""
@@ -46,8 +49,16 @@ def make(tmp_path: Path) -> Iterator[Callable[[str], Child]]:
         child_made.listener.close()
 
 
+@pytest.fixture(autouse=True)
+def _strangers() -> Iterator[None]:
+    """What other tests left running in this process is not ours to look at, let alone to kill."""
+    STRANGERS.update(process.pid for process in psutil.Process().children(recursive=True))
+    yield
+    STRANGERS.clear()
+
+
 def _descendants() -> list[psutil.Process]:
-    found = psutil.Process().children(recursive=True)
+    found = [process for process in psutil.Process().children(recursive=True) if process.pid not in STRANGERS]
     return [process for process in found if process.status() != psutil.STATUS_ZOMBIE]
 
 
