@@ -9,7 +9,7 @@ from urllib.parse import quote
 import click
 
 from apimgmt.cli.documents import operation_rows
-from apimgmt.cli.output import columns, output_option, progress, show
+from apimgmt.cli.output import columns, findings, output_option, progress, show
 from apimgmt.cli.remote import Admin, remote_options
 
 if_match_option = click.option("--if-match", metavar="ETAG", help="Only if the API is still as it was read.")
@@ -79,7 +79,7 @@ def publish(admin: Admin, api: str, if_match: str | None, output: str) -> None:
     """
     with progress(f"publishing {api}"):
         result = write(admin, "POST", f"/apis/{quote(api, safe='')}/publish", None, if_match)
-    show(output, result, lambda value: [f"{api} is published"])
+    show(output, result, lambda value: [f"{api} is published", *findings(value["findings"])])
 
 
 @click.command()
@@ -97,7 +97,7 @@ def rollback(admin: Admin, api: str, revision: int, if_match: str | None, output
     """
     with progress(f"rolling back {api}"):
         result = write(admin, "POST", f"/apis/{quote(api, safe='')}/rollback", {"revision": revision}, if_match)
-    show(output, result, lambda value: [f"{api} serves revision {revision}"])
+    show(output, result, lambda value: [f"{api} serves revision {revision}", *findings(value["findings"])])
 
 
 def write(admin: Admin, method: str, path: str, body: Any, if_match: str | None) -> Any:

@@ -24,6 +24,7 @@ from apimgmt.control.auditlog import AuditLog
 from apimgmt.control.authorities import Authorities
 from apimgmt.control.authorization.composition import authorization_server
 from apimgmt.control.bindings import EVERY, read_bindings, read_triggers, resolve
+from apimgmt.control.callers import caller_findings, callers_of
 from apimgmt.control.catalogue import Catalogue, current, found, live
 from apimgmt.control.clients import Clients
 from apimgmt.control.findings import access_findings, overlap_findings, protocol_findings
@@ -156,14 +157,17 @@ class Control(Catalogue):
             planned = self._plan(transaction, row, compiled)
             changes = self._next(transaction, row, compiled, base_path)
             if plan_only:
+                row = msgspec.structs.replace(row, **changes)
                 findings = [*intake.findings, *self._findings(transaction, row, compiled)]
-                return _plan_view(msgspec.structs.replace(row, **changes), planned, findings, plan_only=True)
+                findings += self._nobody(transaction, row, compiled)
+                return _plan_view(row, planned, findings, plan_only=True)
             row = transaction.change_api(row, **changes)
             revision = self._add_revision(transaction, row, compiled, intake, content, media_type)
         refusal = self._try_to_publish(row) if publish else []
         with self._store.reading() as transaction:
             row = found(transaction, row.id)
-        return _plan_view(row, planned, [*revision.findings, *refusal], plan_only=False)
+            nobody = self._nobody(transaction, row, compiled)
+        return _plan_view(row, planned, [*revision.findings, *nobody, *refusal], plan_only=False)
 
     def delete(self, reference: str, if_match: str | None = None) -> None:
         """Take an API off the gateway and out of the lists; its revisions stay readable by its id."""
@@ -203,8 +207,9 @@ class Control(Catalogue):
                 transaction.set_trigger(row.id, key, changed[key])
             row = transaction.change_api(row, trigger=changed.get(EVERY, row.trigger))
             own = transaction.triggers(row.id)
+            nobody = self._nobody(transaction, row, compiled)
         inheriting = [one.key for one in compiled.operations if one.key not in own] if EVERY in changed else []
-        findings = protocol_findings(compiled, row.trigger, own)
+        findings = [*protocol_findings(compiled, row.trigger, own), *nobody]
         return self._bound(row, [*changed, *inheriting], publish, findings)
 
     def clear_cache(self, reference: str, operation: str | None = None, key: str | None = None) -> None:
@@ -219,13 +224,7 @@ class Control(Catalogue):
 
     def publish(self, reference: str, if_match: str | None = None) -> PublicationView:
         """Serve an API as the store has it; returns when every worker does, or with those that are behind."""
-
-        def change(transaction: Transaction) -> ApiRow:
-            row = live(transaction, reference)
-            match(row, if_match)
-            return self._mark(transaction, row)
-
-        return _publication_view(*self._publisher.publish(change))
+        return self._published(*self._publish(reference, if_match))
 
     def rollback(self, reference: str, revision: int, if_match: str | None = None) -> PublicationView:
         """Make an earlier revision the current one and serve it."""
@@ -239,7 +238,7 @@ class Control(Catalogue):
                 row = transaction.change_api(row, revision=revision)
             return self._mark(transaction, row)
 
-        return _publication_view(*self._publisher.publish(change))
+        return self._published(*self._publisher.publish(change))
 
     def snapshot(self) -> SnapshotView:
         """What is published, and which worker serves what."""
@@ -291,6 +290,11 @@ class Control(Catalogue):
             *overlap_findings(row.base_path, compiled, others, load),
         ]
 
+    def _nobody(self, transaction: Transaction, row: ApiRow, compiled: CompiledApi) -> list[Finding]:
+        """What is missing before anybody can call; it is true today, so it is not kept with the revision."""
+        callers = callers_of(transaction, row, self._settings)
+        return caller_findings(compiled, row, transaction.triggers(row.id), callers)
+
     def _plan(self, transaction: Transaction, row: ApiRow, compiled: CompiledApi) -> Plan:
         return plan(self._compiled(transaction, row), compiled, transaction.bindings(row.id), row.binding)
 
@@ -338,7 +342,7 @@ class Control(Catalogue):
     def _try_to_publish(self, row: ApiRow) -> list[Finding]:
         """Publish what was just stored; a refusal does not undo the upload, so it is a finding."""
         try:
-            self.publish(row.id)
+            self._publish(row.id)
         except Problem as problem:
             return [Finding(severity="error", code="not-published", message=problem.detail)]
         return []
@@ -347,6 +351,7 @@ class Control(Catalogue):
         with self._store.reading() as transaction:
             row = found(transaction, api)
             operations = self._operations(transaction, row, compiled)
+            findings = [*findings, *self._nobody(transaction, row, compiled)]
         return UploadView(
             id=row.id,
             name=row.name,
@@ -359,9 +364,33 @@ class Control(Catalogue):
             etag=row.etag,
         )
 
+    def _publish(self, reference: str, if_match: str | None = None) -> tuple[ApiRow, Publication]:
+        def change(transaction: Transaction) -> ApiRow:
+            row = live(transaction, reference)
+            match(row, if_match)
+            return self._mark(transaction, row)
+
+        return self._publisher.publish(change)
+
+    def _published(self, row: ApiRow, publication: Publication) -> PublicationView:
+        with self._store.reading() as transaction:
+            nobody = self._nobody(transaction, row, self._compiled(transaction, row))
+        return PublicationView(
+            id=row.id,
+            name=row.name,
+            revision=row.revision,
+            published=True,
+            number=publication.number,
+            digest=publication.digest,
+            workers=publication.workers,
+            behind=publication.behind,
+            findings=finding_views(nobody),
+            etag=row.etag,
+        )
+
     def _bound(self, row: ApiRow, keys: Collection[str], publish: bool, findings: Sequence[Finding] = ()) -> BoundView:
         if publish:
-            self.publish(row.id)
+            self._publish(row.id)
         with self._store.reading() as transaction:
             row = found(transaction, row.id)
             operations = self._operations(transaction, row, self._compiled(transaction, row))
@@ -404,20 +433,6 @@ def _plan_view(row: ApiRow, planned: Plan, findings: list[Finding], plan_only: b
         published=is_current(row) and not plan_only,
         **planned._asdict(),
         findings=finding_views(findings),
-        etag=row.etag,
-    )
-
-
-def _publication_view(row: ApiRow, publication: Publication) -> PublicationView:
-    return PublicationView(
-        id=row.id,
-        name=row.name,
-        revision=row.revision,
-        published=True,
-        number=publication.number,
-        digest=publication.digest,
-        workers=publication.workers,
-        behind=publication.behind,
         etag=row.etag,
     )
 

@@ -167,7 +167,8 @@ class SnapshotView(View, frozen=True):
 
 
 class PublicationView(View, frozen=True):
-    """The outcome of a publish: ``behind`` are the workers (pids) that did not show the snapshot in time."""
+    """The outcome of a publish: ``behind`` are the workers (pids) that did not show the snapshot in time, ``findings``
+    what is missing before anybody can call."""
 
     id: str
     name: str
@@ -177,6 +178,7 @@ class PublicationView(View, frozen=True):
     digest: str
     workers: list[WorkerView]
     behind: list[int]
+    findings: list[FindingView]
     etag: str
 
 

@@ -123,8 +123,8 @@ def test_a_binding_has_its_kind_and_fields(admin: responses.RequestsMock) -> Non
 
 def test_publish_and_rollback(admin: responses.RequestsMock) -> None:
     """Both say what is served now."""
-    answer(admin, "POST", "/apis/pets/publish", {})
-    answer(admin, "POST", "/apis/pets/rollback", {})
+    answer(admin, "POST", "/apis/pets/publish", {"findings": []})
+    answer(admin, "POST", "/apis/pets/rollback", {"findings": []})
     assert run("publish", "pets").output == "pets is published\n"
     assert run("rollback", "pets", "1").output == "pets serves revision 1\n"
     assert json.loads(admin.calls[1].request.body or b"") == {"revision": 1}

@@ -132,7 +132,8 @@ def test_upload_answers_201_with_location_and_etag(call: Call) -> None:
         "binding": {"kind": "mock"},
         "public": False,
     }
-    warning, sample = body["findings"]
+    warning, sample, missing = body["findings"]
+    assert missing["code"] == "nobody-can-call"
     assert warning["code"] == "credentials-over-http"
     assert {name: sample[name] for name in ("severity", "code", "message", "pointer", "line", "column")} == {
         "severity": "info",

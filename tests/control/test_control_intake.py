@@ -66,8 +66,10 @@ def test_swagger_and_openapi_become_one_operation_per_method_and_path(real: Cont
 
 
 def test_the_demo_has_nothing_to_say_for_itself(real: Control) -> None:
-    """The sample that every new user sees is without findings, but for what its key is worth over plain HTTP."""
-    (finding,) = real.upload(DEMO.read_bytes(), YAML).findings
+    """The sample that every new user sees is without findings, but for what its key is worth over plain HTTP,
+    and that there is no key yet."""
+    finding, missing = real.upload(DEMO.read_bytes(), YAML).findings
+    assert missing.code == "nobody-can-call"
     assert finding.code == "credentials-over-http"
 
 

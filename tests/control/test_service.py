@@ -42,7 +42,7 @@ def test_an_upload_becomes_locked_operations(control: Control) -> None:
         (WRITE, "post", "/books", {"kind": "mock"}),
     ]
     assert view.operations[0].url == "http://127.0.0.1:8080/shop/books"
-    assert [finding.code for finding in view.findings] == ["credentials-over-http", "sample"]
+    assert [finding.code for finding in view.findings] == ["credentials-over-http", "sample", "nobody-can-call"]
 
 
 def test_what_an_upload_may_say(control: Control, archive: Archive) -> None:
@@ -200,9 +200,10 @@ def test_settings_of_the_whole_api(control: Control, archive: Archive) -> None:
     assert control.get(api).trigger["policies"] == {"protocols": {"allow": "https"}}
     (entry,) = archive.load_snapshot(archive.current()[0]).apis
     assert (entry.trigger.policies, entry.triggers) == ({"protocols": {"allow": "https"}}, {WRITE: Trigger(timeout=3)})
-    assert [finding.code for finding in first.findings] == ["credentials-over-http"]
+    assert [finding.code for finding in first.findings] == ["credentials-over-http", "nobody-can-call"]
     back = control.set_triggers(api, {WRITE: None}, publish=True)
-    assert ([one.key for one in back.operations], back.findings) == ([WRITE], [])
+    assert [one.key for one in back.operations] == [WRITE]
+    assert [finding.code for finding in back.findings] == ["nobody-can-call"]
     (entry,) = archive.load_snapshot(archive.current()[0]).apis
     assert entry.triggers == {}
 

@@ -87,3 +87,12 @@ def test_a_key_in_the_query_is_told() -> None:
     assert found({"/a": [{"k": []}]}, {"k": {**KEY, "in": "query"}}) == {
         "/components/securitySchemes/k": ("info", "key-in-query")
     }
+
+
+def test_a_scheme_that_nobody_knows_is_told() -> None:
+    """Of the HTTP schemes the gateway knows Basic, bearer and client certificates, however they are written."""
+    known = {name: {"type": "http", "scheme": name} for name in ("basic", "Bearer", "mutualTLS")}
+    assert found({"/a": [{name: []} for name in known]}, known) == {}
+    assert found({"/a": [{"d": []}]}, {"d": {"type": "http", "scheme": "digest"}}) == {
+        "/components/securitySchemes/d": ("warning", "unknown-scheme")
+    }

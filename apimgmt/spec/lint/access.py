@@ -8,6 +8,8 @@ from typing import Any
 from apimgmt.model import CompiledApi, Operation
 from apimgmt.spec.document import Document, Severity, escape
 
+# HTTP schemes that become a kind of authentication: Basic; an API key or an OAuth2 token; a client certificate.
+KNOWN = ("basic", "bearer", "mutualtls")
 Found = tuple[Severity, str, str, str]
 
 
@@ -30,6 +32,12 @@ def check(compiled: CompiledApi, document: Document) -> Iterator[Found]:
         if scheme.type == "apiKey" and scheme.location == "query":
             message = f"The key of {name[:80]!r} goes in the query, where logs and browsers keep it; a header is safer."
             yield "info", "key-in-query", message, _scheme_pointer(document, name)
+        if scheme.type == "http" and scheme.scheme not in KNOWN:
+            message = (
+                f"{name[:80]!r} is of the HTTP scheme {scheme.scheme[:80]!r}, which the gateway does not know; nobody "
+                "can call what needs it, unless the operation's own settings name another kind."
+            )
+            yield "warning", "unknown-scheme", message, _scheme_pointer(document, name)
 
 
 def compiled_security(raw: Any) -> list[dict[str, tuple[str, ...]]]:
