@@ -19,12 +19,15 @@ from apimgmt.registry import find
 from apimgmt.request import Target
 from apimgmt.settings import Settings
 
+# So many comparisons of an operation with a rule take about a second.
+LOOKS_MOST = 500_000
+
 
 class Callers(NamedTuple):
     """What the callers of each kind may call, all of a kind together, as far as it concerns one API.
 
     ``applications`` says whether there is any; ``holders`` is what holders of certificates may call, ``trusted`` says
-    whether an authority is trusted, ``secret`` whether certificates can come at all.
+    whether an authority is trusted, ``secret`` whether certificates can come at all, ``size`` how many rules there are.
     """
 
     keys: Rules
@@ -34,18 +37,19 @@ class Callers(NamedTuple):
     holders: Rules
     trusted: bool
     secret: bool
+    size: int
 
     def lacking(self, scheme: str, target: Target) -> str:
         """Why nobody can call the operation with a credential for this scheme; empty if somebody can."""
-        key, token = self.keys.deciding(target) is not None, self.tokens.deciding(target) is not None
         if scheme == "apiKey":
-            return "" if key else "no API key has a rule for them (`apimgmt keys add`)"
+            return "" if self.keys.deciding(target) else "no API key has a rule for them (`apimgmt keys add`)"
         if scheme == "basic":
             return "" if self.users.deciding(target) else "no user has a rule for them (`apimgmt users add`)"
         if scheme == "bearer":
-            return "" if key or token else "no API key has a rule for them and no access policy is about them"
+            known = self.keys.deciding(target) or self.tokens.deciding(target)
+            return "" if known else "no API key has a rule for them and no access policy is about them"
         if scheme in ("oauth2", "openIdConnect"):
-            return "" if token else self._no_token()
+            return "" if self.tokens.deciding(target) else self._no_token()
         if scheme == "mutualtls":
             return "" if self.secret and self.holders.deciding(target) else self._no_certificate()
         return "the gateway does not know this kind; set their authentication to another one (`apimgmt trigger`)"
@@ -73,48 +77,53 @@ def callers_of(transaction: Transaction, row: ApiRow, settings: Settings) -> Cal
     living = [key for key in keys if not key.revoked and (not key.expires or key.expires > time.time())]
     trusted = [authority for authority in authorities if not authority.apis or row.id in authority.apis]
 
-    def all_of(rules: Iterable[Rule]) -> Rules:
-        return Rules(rule for rule in dict.fromkeys(rules) if _concerns(rule, row))
-
-    return Callers(
-        keys=all_of(rule for key in living if key.environment == settings.environment for rule in key.rules),
-        users=all_of(rule for user in users for rule in user.rules),
-        tokens=all_of(
+    by_kind: list[Iterable[Rule]] = [
+        (rule for key in living if key.environment == settings.environment for rule in key.rules),
+        (rule for user in users for rule in user.rules),
+        (
             rule
             for policy in policies
             if known & set(policy.applications) or (known and not policy.applications)
             for rule in policy.targets
         ),
+        (rule for one in trusted for rule in (one.rules if one.rules is not None else (Rule(),))),
+    ]
+    concerning = [[rule for rule in dict.fromkeys(rules) if _concerns(rule, row)] for rules in by_kind]
+    keys_may, users_may, tokens_may, holders_may = map(Rules, concerning)
+    return Callers(
+        keys=keys_may,
+        users=users_may,
+        tokens=tokens_may,
         applications=bool(known),
-        holders=all_of(
-            rule for authority in trusted for rule in (authority.rules if authority.rules is not None else (Rule(),))
-        ),
+        holders=holders_may,
         trusted=bool(trusted),
         secret=bool(settings.tls_certificate or settings.client_certificate_header),
+        size=sum(map(len, concerning)),
     )
 
 
 def caller_findings(
     compiled: CompiledApi, row: ApiRow, triggers: Mapping[str, Trigger], callers: Callers
 ) -> list[Finding]:
-    """At most one finding for each kind: of how many operations nobody can meet any alternative, and what it lacks."""
+    """At most one finding for each kind: of how many operations nobody can meet any alternative, and what it lacks.
+
+    Of a large API with many rules only the first operations are looked at, so that an upload does not wait for it.
+    """
+    looked_at = compiled.operations[: max(1, LOOKS_MOST // (1 + callers.size))]
     lacking: dict[str, list[str]] = {}
-    for operation in compiled.operations:
+    for operation in looked_at:
         target = Target(operation.method.upper(), row.base_path + operation.path, row.id, operation.key)
         demand = demand_of(operation, triggers.get(operation.key, row.trigger), compiled, target)
-        reasons = [
-            {scheme: callers.lacking(scheme, target) for scheme in alternative} for alternative in demand.alternatives
-        ]
-        if demand.open or any(not any(found.values()) for found in reasons):
-            continue
-        for scheme in {scheme for found in reasons for scheme, reason in found.items() if reason}:
-            lacking.setdefault(scheme, []).append(callers.lacking(scheme, target))
-    total = len(compiled.operations)
+        found = [[(scheme, callers.lacking(scheme, target)) for scheme in one] for one in demand.alternatives]
+        if not demand.open and all(any(reason for _, reason in one) for one in found):
+            for scheme, reason in {pair for one in found for pair in one if pair[1]}:
+                lacking.setdefault(scheme, []).append(reason)
+    total = f"{'the first ' if len(looked_at) < len(compiled.operations) else ''}{len(looked_at)} operation(s)"
     return [
         Finding(
             severity="info",
             code="nobody-can-call",
-            message=f"{scheme}: nobody can call {len(reasons)} of {total} operation(s) yet: {reasons[0]}",
+            message=f"{scheme}: nobody can call {len(reasons)} of {total} yet: {reasons[0]}",
         )
         for scheme, reasons in sorted(lacking.items())
     ]

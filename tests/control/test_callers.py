@@ -11,6 +11,7 @@ import pki
 import pytest
 
 from apimgmt.archive import Archive
+from apimgmt.control import callers
 from apimgmt.control.service import Control
 from apimgmt.control.store import Store
 from apimgmt.settings import Settings
@@ -197,6 +198,18 @@ def test_settings_of_operations_count(make: Callable[..., Platform]) -> None:
     content = json.dumps({"openapi": "3.0.3", "info": {"title": "Shop", "version": "2"}, "paths": {}}).encode()
     plan = platform.control.replace("shop", content, "application/json", base_path="/shop", plan_only=True)
     assert said(plan.findings) == []
+
+
+def test_of_very_much_only_the_first_part_is_looked_at(
+    make: Callable[..., Platform], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An upload does not wait for every rule and operation; the message says so."""
+    platform = make()
+    platform.control.keys.create({"name": "k", "rules": [{"path": f"/shop/b{number}"} for number in range(4)]})
+    monkeypatch.setattr(callers, "LOOKS_MOST", 10)
+    assert "can call 2 of 2 operation(s)" in platform.upload([{"key": []}], [{"key": []}])[0]
+    platform.control.keys.create({"name": "more", "rules": [{"path": "/shop/c"}]})
+    assert "can call 1 of the first 1 operation(s)" in platform.again()[0]
 
 
 def test_it_is_said_of_today(make: Callable[..., Platform]) -> None:
