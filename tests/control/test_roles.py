@@ -58,6 +58,16 @@ def test_the_decision_is_the_table() -> None:
     assert wrong(may) == []
 
 
+def test_the_documentation_has_the_table() -> None:
+    """Word for word (docs/access.md)."""
+    text = (Path(__file__).parents[2] / "docs" / "access.md").read_text("utf-8")
+    _, _, text = text.partition("| part | reading | changing |\n|---|---|---|\n")
+    rows = [
+        [cell.strip(" `") for cell in line.strip("|").split("|")] for line in text.partition("\n\n")[0].splitlines()
+    ]
+    assert {tag: (reading.replace(",", ""), changing.replace(",", "")) for tag, reading, changing in rows} == TABLE
+
+
 @pytest.mark.parametrize(
     "naive",
     [
