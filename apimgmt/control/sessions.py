@@ -17,7 +17,8 @@ from apimgmt.control.audit import acting
 from apimgmt.control.passwords import Passwords
 from apimgmt.control.rows import LoginRow, now
 from apimgmt.control.store import Store
-from apimgmt.control.users import Users, role_of
+from apimgmt.control.transaction import Transaction
+from apimgmt.control.users import Users, password_of, role_of
 from apimgmt.digest import digest_of
 from apimgmt.errors import Problem
 
@@ -80,14 +81,23 @@ class Sessions:
                 headers=[("www-authenticate", 'Bearer realm="admin"')],
                 reason=f"a login from {address} was refused",
             )
+
+        def still(transaction: Transaction) -> bool:
+            present = transaction.resource(Users.kind, user.id)
+            return present is not None and password_of(present) == password_of(user)
+
         with acting(user.name):
-            return self._made("session", user.id, "session", SESSION_SECONDS)
+            return self._made("session", user.id, "session", SESSION_SECONDS, still)
 
     def make_token(self, member: Member, name: str, seconds: float = TOKEN_SECONDS) -> dict[str, Any]:
         """A personal token with the role that its user has at each use."""
         if not member.user:
             raise Problem("conflict", "the administrator's token is nobody's; log in as a user to make tokens")
-        return self._made("token", member.user, name, seconds)
+
+        def still(transaction: Transaction) -> bool:
+            return any(row.id == member.login for row in transaction.logins(member.user))
+
+        return self._made("token", member.user, name, seconds, still)
 
     def logins(self, member: Member) -> list[dict[str, Any]]:
         """The sessions and tokens of a member that still live."""
@@ -104,7 +114,10 @@ class Sessions:
                 raise Problem("not-found", "you have no session or token with this id; `GET /me` lists them")
             transaction.remove_login(row)
 
-    def _made(self, kind: Any, user: str, name: str, seconds: float) -> dict[str, Any]:
+    def _made(
+        self, kind: Any, user: str, name: str, seconds: float, still: Callable[[Transaction], bool]
+    ) -> dict[str, Any]:
+        """A new login, if what it rests on was not ended while it was looked at."""
         text = PREFIX + secrets.token_urlsafe(32)
         moment = self._clock()
         row = LoginRow(
@@ -118,6 +131,8 @@ class Sessions:
             expires=moment + seconds,
         )
         with self._store.writing() as transaction:
+            if not still(transaction):
+                raise Problem("credential-unknown", "The password or the session has just been ended; log in again.")
             rows = transaction.logins(user)
             for old in [old for old in rows if not self._lives(old)]:
                 transaction.remove_login(old)

@@ -177,6 +177,26 @@ def test_what_a_user_had_ends(sessions: Sessions, control: Control, change: str)
     assert sessions.member(token) is None
 
 
+@pytest.mark.parametrize("change", ["removed", "another password"])
+def test_what_changes_while_a_password_is_looked_at(
+    sessions: Sessions, control: Control, change: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was right, and no longer is when the session is made; the same for a token of a session that ends."""
+    member = known(sessions, log_in(sessions))
+    check = Local.check
+
+    def checked(self: Local, credentials: Credentials) -> bool:
+        right = check(self, credentials)
+        control.users.delete("ann") if change == "removed" else control.users.replace("ann", {"password": "other"})
+        return right
+
+    monkeypatch.setattr(Local, "check", checked)
+    assert refusal(sessions) == "credential-unknown"
+    with pytest.raises(Problem) as caught:
+        sessions.make_token(member, "too late")
+    assert caught.value.code == "credential-unknown"
+
+
 def test_other_changes_of_a_user_end_nothing(sessions: Sessions, control: Control) -> None:
     """Rules, and a role that stays one."""
     token = log_in(sessions)

@@ -14,6 +14,7 @@ from apimgmt.control.encryption import Encryption
 from apimgmt.control.passwords import Passwords
 from apimgmt.control.publish import Publisher
 from apimgmt.control.store import Store
+from apimgmt.control.users import password_of
 from apimgmt.settings import Settings
 
 
@@ -43,6 +44,6 @@ def authorization_server(
 
     def check_password(name: str, password: str, address: str) -> Person | None:
         row = passwords.check(name, password, address)
-        return Person(row.id, row.name) if row is not None else None
+        return Person(row.id, row.name, password_of(row)) if row is not None else None
 
     return pages(server, check_password)

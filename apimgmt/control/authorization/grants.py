@@ -15,7 +15,7 @@ from apimgmt.control.publish import Publisher
 from apimgmt.control.rows import GrantRow
 from apimgmt.control.store import Store
 from apimgmt.control.transaction import LONGEST_GRANT_SECONDS, Transaction
-from apimgmt.control.users import Users
+from apimgmt.control.users import Users, password_of
 from apimgmt.digest import digest_of
 from apimgmt.model import Struct
 from apimgmt.registry import register
@@ -45,10 +45,12 @@ class Grants:
         self._store = store
         self._publisher = publisher
 
-    def keep(self, kind: Literal["code", "refresh"], text: str, client: str, grant: Grant) -> None:
-        """Remember a code or a refresh token by its digest."""
+    def keep(
+        self, kind: Literal["code", "refresh"], text: str, client: str, grant: Grant, password: str | None = None
+    ) -> None:
+        """Remember a code or a refresh token by its digest; ``password`` is the hash that a consent rests on."""
         seconds = CODE_SECONDS if kind == "code" else REFRESH_SECONDS
-        self._add(kind, digest_of(text), client, grant, time.time() + seconds)
+        self._add(kind, digest_of(text), client, grant, time.time() + seconds, password)
 
     def keep_access(self, identity: str, client: str, grant: Grant, expires: float) -> None:
         """Remember an access token by its ``jti``, so that it can be revoked."""
@@ -86,11 +88,17 @@ class Grants:
         self._publisher.publish(lambda transaction: transaction.end_family(family, time.time()))
 
     def _add(
-        self, kind: Literal["code", "refresh", "access"], digest: str, client: str, grant: Grant, expires: float
+        self,
+        kind: Literal["code", "refresh", "access"],
+        digest: str,
+        client: str,
+        grant: Grant,
+        expires: float,
+        password: str | None = None,
     ) -> None:
         content = msgspec.json.encode(grant).decode()
         with self._store.writing() as transaction:
-            ended = None if _may_live(transaction, grant) else time.time()
+            ended = None if _may_live(transaction, grant, password) else time.time()
             row = GrantRow(
                 digest=digest,
                 kind=kind,
@@ -112,7 +120,10 @@ def revoked_tokens(transaction: Transaction) -> dict[str, float]:
     return transaction.ended_access(time.time())
 
 
-def _may_live(transaction: Transaction, grant: Grant) -> bool:
-    """Whether neither the family nor the account was ended while this was being made."""
-    known = not grant.account or transaction.resource(Users.kind, grant.account) is not None
-    return known and transaction.grant(grant.family) is None
+def _may_live(transaction: Transaction, grant: Grant, password: str | None) -> bool:
+    """Whether neither the family nor the account nor its password was ended while this was being made."""
+    if grant.account:
+        row = transaction.resource(Users.kind, grant.account)
+        if row is None or password not in (None, password_of(row)):
+            return False
+    return transaction.grant(grant.family) is None

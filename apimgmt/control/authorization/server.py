@@ -44,10 +44,11 @@ class Answer(NamedTuple):
 
 
 class Person(NamedTuple):
-    """Who consents: the id of a user of the platform, and the name."""
+    """Who consents: the id of a user of the platform, the name, and the hash of the password that was given."""
 
     id: str
     name: str
+    password: str
 
 
 class Wanted(NamedTuple):
@@ -113,7 +114,7 @@ class AuthorizationServer:
         """The person agrees: the browser is sent back with a code."""
         url = self._url("authorize", query)
         headers, body, status = self._endpoints.create_authorization_response(
-            url, scopes=list(wanted.scopes), credentials={"user": person.name, "account": person.id}
+            url, scopes=list(wanted.scopes), credentials={"person": person}
         )
         return Answer({**headers, "Location": self.signed(headers["Location"])}, body or "", status)
 

@@ -102,14 +102,14 @@ class Validator(RequestValidator):  # type: ignore[misc]
     ) -> None:
         """Keep the code with everything that it is bound to."""
         grant = Grant(
-            user=request.user,
-            account=request.account,
+            user=request.person.name,
+            account=request.person.id,
             scopes=tuple(request.scopes),
             redirect=request.redirect_uri or "",
             challenge=request.code_challenge,
             family=secrets.token_hex(16),
         )
-        self._grants.keep("code", code["code"], client_id, grant)
+        self._grants.keep("code", code["code"], client_id, grant, request.person.password)
 
     def validate_code(
         self, client_id: str, code: str, client: Client, request: Request, *args: Any, **kwargs: Any

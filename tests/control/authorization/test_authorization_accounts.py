@@ -7,6 +7,7 @@ import hashlib
 import logging
 import secrets
 import time
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
@@ -17,6 +18,8 @@ from cryptography.fernet import Fernet
 from flask.testing import FlaskClient
 
 from apimgmt.archive import Archive
+from apimgmt.auth.directories import Credentials
+from apimgmt.auth.directories.local import Local
 from apimgmt.control.authorization.grants import Grant, Grants
 from apimgmt.control.publish import Publisher
 from apimgmt.control.service import Control
@@ -77,6 +80,26 @@ class Application:
         return len(self.archive.load_snapshot(self.archive.current()[0]).revoked_tokens)
 
 
+Race = Callable[[Callable[[], object]], None]
+
+
+@pytest.fixture
+def racing(monkeypatch: pytest.MonkeyPatch) -> Race:
+    """Lets something happen just after a password was found right."""
+
+    def race(change: Callable[[], object]) -> None:
+        check = Local.check
+
+        def checked(self: Local, credentials: Credentials) -> bool:
+            right = check(self, credentials)
+            change()
+            return right
+
+        monkeypatch.setattr(Local, "check", checked)
+
+    return race
+
+
 @pytest.fixture
 def shop(control: Control, archive: Archive) -> Application:
     """The application; there is alice."""
@@ -125,11 +148,17 @@ def test_what_is_being_made_when_the_account_ends_is_born_ended(
     control.users.delete("alice")
     grants.keep_access("token-1", shop.identity, used, time.time() + 60)
     grants.keep("refresh", "r1", shop.identity, used)
-    grants.keep("code", "c2", shop.identity, Grant(user="alice", account=account, family="f2"))
+    grants.keep("code", "c2", shop.identity, Grant(user="alice", account=account, family="f2"), "a hash")
     assert not grants.is_active("token-1")
     assert grants.use("refresh", "r1", shop.identity) is None
     assert grants.use("code", "c2", shop.identity) is None
     assert shop.revoked() == 1
+
+
+def test_a_password_that_changes_while_it_is_looked_at(shop: Application, control: Control, racing: Race) -> None:
+    """It was right, and no longer is when the code is kept: the code opens nothing."""
+    racing(lambda: control.users.replace("alice", {"password": "other"}))
+    assert shop.exchange(shop.code())["error"] == "invalid_grant"
 
 
 def test_a_client_that_lost_a_scope_or_a_grant_does_not_keep_it(shop: Application, control: Control) -> None:

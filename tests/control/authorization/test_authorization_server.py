@@ -113,7 +113,8 @@ def caller(server: AuthorizationServer, archive: Archive, control: Control) -> C
     alice = control.users.create({"name": "alice", "password": "right"}).view
 
     def check_password(user: str, password: str, address: str) -> Person | None:
-        return Person(alice["id"], "alice") if (user, password) == ("alice", "right") else None
+        hashed = next(entry.password for entry in archive.load_snapshot(archive.current()[0]).users)
+        return Person(alice["id"], "alice", hashed) if (user, password) == ("alice", "right") else None
 
     app = pages(server, check_password)
     return Caller(app.test_client(), archive)
