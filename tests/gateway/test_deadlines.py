@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 
 import pytest
@@ -48,6 +49,7 @@ def test_a_process_past_its_timeout_is_a_504() -> None:
 @pytest.mark.rows("H-046")
 def test_a_timeout_is_in_the_log_under_the_id_that_the_caller_has(caplog: pytest.LogCaptureFixture) -> None:
     """The operator finds the run that was ended by the id in the problem; a synchronous function is left, too."""
+    caplog.set_level(logging.INFO, "apimgmt")
     functions["blocking"] = lambda trigger: time.sleep(1.5)
     client = serve(DOCUMENT, bindings={"slow": {"kind": "python", "function": "blocking"}}, trigger={"timeout": 0.3})
     begun = time.monotonic()
