@@ -33,8 +33,8 @@ class Request:
 
     ``headers`` are the header fields by lower-case name, repeated ones joined; ``access`` who may call now; ``peer``
     the address of the connection's other end, which may be a proxy; ``scheme`` the connection's own, http or https;
-    ``certificates`` what the client of the connection showed in TLS (DER), its own first; ``target`` the operation, once
-    it is found;
+    ``certificates`` what the client of the connection showed in TLS (DER), its own first; ``target`` the operation,
+    once it is found;
     ``values`` the raw texts of its path parameters; ``caller`` what authentication found out; ``added`` header fields
     for the answer, whatever it will be.
     """
