@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy.exc import OperationalError
 
 from apimgmt.control.audit import Actor, actor
-from apimgmt.control.crud import crud
+from apimgmt.control.crud import crud, if_match
 from apimgmt.control.service import Control
 from apimgmt.control.sessions import Member
 from apimgmt.control.views import View, finding_views
@@ -73,13 +73,13 @@ class Admin:
             base_path=query.basePath,
             plan_only=bool(query.plan),
             publish=bool(query.publish),
-            if_match=_if_match(invocation),
+            if_match=if_match(invocation),
         )
         return _tagged(view)
 
     def deleteApi(self, invocation: Invocation) -> Answer:  # noqa: N802
         """``DELETE /apis/{api}``."""
-        self._control.delete(invocation.data.path.api, _if_match(invocation))
+        self._control.delete(invocation.data.path.api, if_match(invocation))
         return Envelope(204)
 
     def listOperations(self, invocation: Invocation) -> Answer:  # noqa: N802
@@ -115,12 +115,12 @@ class Admin:
 
     def publishApi(self, invocation: Invocation) -> Answer:  # noqa: N802
         """``POST /apis/{api}/publish``."""
-        return _tagged(self._control.publish(invocation.data.path.api, _if_match(invocation)))
+        return _tagged(self._control.publish(invocation.data.path.api, if_match(invocation)))
 
     def rollbackApi(self, invocation: Invocation) -> Answer:  # noqa: N802
         """``POST /apis/{api}/rollback``."""
         revision = invocation.data.body["revision"]
-        return _tagged(self._control.rollback(invocation.data.path.api, revision, _if_match(invocation)))
+        return _tagged(self._control.rollback(invocation.data.path.api, revision, if_match(invocation)))
 
     def clearCache(self, invocation: Invocation) -> Answer:  # noqa: N802
         """``DELETE /apis/{api}/cache``."""
@@ -137,7 +137,7 @@ class Admin:
     def rotateKey(self, invocation: Invocation) -> Answer:  # noqa: N802
         """``POST /keys/{id}/rotate``: the only answer that shows the new text."""
         overlap = (invocation.data.body or {}).get("overlap", 0)
-        shown = self._control.keys.rotate(invocation.data.path.id, overlap, _if_match(invocation))
+        shown = self._control.keys.rotate(invocation.data.path.id, overlap, if_match(invocation))
         return shown.view, 200, {"ETag": shown.etag, "Cache-Control": "no-store"}
 
     def getAccess(self, invocation: Invocation) -> Answer:  # noqa: N802
@@ -147,7 +147,7 @@ class Admin:
 
     def renewClientSecret(self, invocation: Invocation) -> Answer:  # noqa: N802
         """``POST /clients/{id}/secret``: the only answer that shows the new secret."""
-        shown = self._control.clients.renew_secret(invocation.data.path.id, _if_match(invocation))
+        shown = self._control.clients.renew_secret(invocation.data.path.id, if_match(invocation))
         return shown.view, 200, {"ETag": shown.etag, "Cache-Control": "no-store"}
 
     # ---- who is at work ------------------------------------------------------------------------------------------
@@ -192,7 +192,7 @@ class Admin:
         if not isinstance(body, dict):
             raise Problem("validation", "the body must be an object: {key or operationId: {...}}")
         publish = bool(invocation.data.query.publish)
-        return _tagged(decide(invocation.data.path.api, body, publish=publish, if_match=_if_match(invocation)))
+        return _tagged(decide(invocation.data.path.api, body, publish=publish, if_match=if_match(invocation)))
 
 
 def handlers(control: Control) -> dict[str, Handler]:
@@ -248,11 +248,6 @@ def _member(invocation: Invocation) -> Member:
 
 def _tagged(view: Any) -> Answer:
     return view.plain(), 200, {"ETag": view.etag}
-
-
-def _if_match(invocation: Invocation) -> str | None:
-    value: str | None = invocation.data.httpHeaders["if-match"]
-    return value
 
 
 def _media_type(invocation: Invocation) -> str:

@@ -29,10 +29,10 @@ def crud(resources: Resources[Any], one: str, many: str, path: str) -> dict[str,
         return _tagged(resources.get(invocation.data.path.id))
 
     def replace(invocation: Invocation) -> Any:
-        return _tagged(resources.replace(invocation.data.path.id, invocation.data.body, _if_match(invocation)))
+        return _tagged(resources.replace(invocation.data.path.id, invocation.data.body, if_match(invocation)))
 
     def delete(invocation: Invocation) -> Any:
-        resources.delete(invocation.data.path.id, _if_match(invocation))
+        resources.delete(invocation.data.path.id, if_match(invocation))
         return Envelope(204)
 
     return {
@@ -48,6 +48,7 @@ def _tagged(shown: Shown) -> Any:
     return shown.view, 200, {"ETag": shown.etag}
 
 
-def _if_match(invocation: Invocation) -> str | None:
+def if_match(invocation: Invocation) -> str | None:
+    """The field If-Match of a request (RFC 9110 section 13.1.1)."""
     value: str | None = invocation.data.httpHeaders["if-match"]
     return value

@@ -13,7 +13,7 @@ import msgspec
 
 from apimgmt.control.addresses import NAME, new_id
 from apimgmt.control.publish import Publisher
-from apimgmt.control.rows import ResourceRow, now
+from apimgmt.control.rows import ApiRow, ResourceRow, now
 from apimgmt.control.store import Store
 from apimgmt.control.transaction import Transaction
 from apimgmt.errors import Problem, StoreConflict
@@ -160,7 +160,7 @@ class Resources(Generic[Content]):
         return name
 
 
-def match(row: ResourceRow, if_match: str | None) -> None:
+def match(row: ApiRow | ResourceRow, if_match: str | None) -> None:
     """Raise StoreConflict if the caller read another state than the present one (RFC 9110 section 13.1.1)."""
     tags = [tag.strip() for tag in ("*" if if_match is None else if_match).split(",")]
     if "*" not in tags and row.etag not in tags:

@@ -33,6 +33,7 @@ from apimgmt.control.keys import Keys
 from apimgmt.control.passwords import Passwords
 from apimgmt.control.plan import Plan, plan
 from apimgmt.control.publish import Publication, Publisher
+from apimgmt.control.resources import match
 from apimgmt.control.rows import ApiRow, RevisionRow, now
 from apimgmt.control.rulesets import Rulesets
 from apimgmt.control.sessions import Sessions
@@ -48,7 +49,7 @@ from apimgmt.control.views import (
     finding_views,
     is_current,
 )
-from apimgmt.errors import DocumentRefused, Problem, StoreConflict
+from apimgmt.errors import DocumentRefused, Problem
 from apimgmt.model import ApiEntry, Binding, CompiledApi, Finding, Trigger
 from apimgmt.settings import Settings
 
@@ -402,13 +403,6 @@ class Control(Catalogue):
             findings=finding_views(list(findings)),
             etag=row.etag,
         )
-
-
-def match(row: ApiRow, if_match: str | None) -> None:
-    """Raise StoreConflict if the caller read another state than the present one (RFC 9110 section 13.1.1)."""
-    tags = [tag.strip() for tag in ("*" if if_match is None else if_match).split(",")]
-    if "*" not in tags and row.etag not in tags:
-        raise StoreConflict(f"{row.name!r} was changed since it was read; its ETag is now {row.etag}")
 
 
 def _base_path(compiled: CompiledApi, given: str | None, prefix: str) -> str:
