@@ -5,6 +5,7 @@
     snapshots/DIGEST.json           a Snapshot             digest = SHA-256 of the file
     current                         the digest to serve, and on a second line the one before
     workers/PID.json                a WorkerReport
+    measures/PID-START.json         the Measures of a worker; ``gone.json`` those of all workers that are gone
     cleared.json                    the newest Clearings of cached answers, the last one last
 
 A write is: temporary file, fsync, rename, fsync of the folder. A read checks the digest; a file that does not match
@@ -24,7 +25,7 @@ from pathlib import Path
 import msgspec
 
 from apimgmt.errors import SnapshotRefused
-from apimgmt.model import Clearing, CompiledApi, Snapshot, WorkerReport
+from apimgmt.model import Clearing, CompiledApi, Measures, Snapshot, WorkerReport
 
 STALE_SECONDS = 5.0
 CLEARINGS_KEPT = 200
@@ -32,6 +33,7 @@ CLEARINGS_KEPT = 200
 _compiled = msgspec.json.Decoder(CompiledApi)
 _snapshot = msgspec.json.Decoder(Snapshot)
 _report = msgspec.json.Decoder(WorkerReport)
+_measures = msgspec.json.Decoder(Measures)
 _clearings = msgspec.json.Decoder(tuple[Clearing, ...])
 
 
@@ -40,7 +42,7 @@ class Archive:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        for name in ("compiled", "snapshots", "workers"):
+        for name in ("compiled", "snapshots", "workers", "measures"):
             (root / name).mkdir(parents=True, exist_ok=True, mode=0o700)
 
     # ---- compiled APIs -------------------------------------------------------------------------------------------
@@ -125,11 +127,8 @@ class Archive:
     # ---- workers -------------------------------------------------------------------------------------------------
 
     def report(self, report: WorkerReport) -> None:
-        """Say what a worker serves. Not fsynced: it is worth nothing after a crash."""
-        path = self.root / "workers" / f"{report.pid}.json"
-        temporary = path.with_suffix(".tmp")
-        temporary.write_bytes(msgspec.json.encode(report))
-        temporary.replace(path)
+        """Say what a worker serves."""
+        _replace(self.root / "workers" / f"{report.pid}.json", report)
 
     def withdraw(self, pid: int) -> None:
         """Forget a worker that ends."""
@@ -146,6 +145,35 @@ class Archive:
                 elif not is_alive(report.pid):
                     path.unlink(missing_ok=True)
         return alive
+
+    # ---- what workers count --------------------------------------------------------------------------------------
+
+    def measure(self, name: str, measures: Measures) -> None:
+        """Keep what a worker counted; ``name`` is its pid, a hyphen and something that tells it from others."""
+        _replace(self.root / "measures" / f"{name}.json", measures)
+
+    def measures(self) -> tuple[dict[str, Measures], dict[str, Measures]]:
+        """What the workers counted that are alive, and the reports of those that are gone, by name."""
+        alive: dict[str, Measures] = {}
+        gone: dict[str, Measures] = {}
+        for path in sorted((self.root / "measures").glob("*-*.json")):
+            with contextlib.suppress(FileNotFoundError, ValueError, msgspec.MsgspecError):
+                found = alive if is_alive(int(path.stem.partition("-")[0])) else gone
+                found[path.stem] = _measures.decode(path.read_bytes())
+        return alive, gone
+
+    def gone_measures(self) -> Measures:
+        """The sum of the workers that are gone."""
+        try:
+            return _measures.decode((self.root / "measures" / "gone.json").read_bytes())
+        except (FileNotFoundError, msgspec.MsgspecError):
+            return Measures()
+
+    def bury(self, measures: Measures) -> None:
+        """Keep a new sum of the workers that are gone, and forget the reports that are in it."""
+        write_atomically(self.root / "measures" / "gone.json", msgspec.json.encode(measures))
+        for name in measures.included:
+            (self.root / "measures" / f"{name}.json").unlink(missing_ok=True)
 
     # ---- places --------------------------------------------------------------------------------------------------
 
@@ -175,6 +203,13 @@ def _mark(path: Path) -> tuple[int, int]:
     return (status.st_ino, status.st_mtime_ns)
 
 
+def _replace(path: Path, content: msgspec.Struct) -> None:
+    """Write in one step, but without fsync: for what is worth nothing after a crash."""
+    temporary = path.with_suffix(".tmp")
+    temporary.write_bytes(msgspec.json.encode(content))
+    temporary.replace(path)
+
+
 def write_atomically(path: Path, content: bytes) -> None:
     """Write so that after a crash the file is either as before or complete, and after return it is on disk."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
@@ -193,6 +228,11 @@ def write_atomically(path: Path, content: bytes) -> None:
         os.fsync(folder)
     finally:
         os.close(folder)
+
+
+def api_digest(compiled: bytes, document: bytes) -> str:
+    """What :meth:`Archive.put_api` would return; nothing is kept."""
+    return _digest(compiled, document)
 
 
 def _digest(*parts: bytes) -> str:

@@ -4,6 +4,7 @@
     ├── Problem            an answer with a status and a catalogue code (RFC 9457)
     ├── DocumentRefused    an uploaded document is not acceptable; carries every finding
     ├── SnapshotRefused    a snapshot does not build; the one before goes on serving
+    ├── ConnectionFailed   a call to another system failed; ``cause`` is one of CAUSES
     ├── KeysNotFetched     an issuer's keys cannot be had; says where and why
     ├── NameTaken          a plug-in is registered twice; names both places
     ├── Disconnected       the caller went away before its request was complete
@@ -65,6 +66,9 @@ CATALOGUE: dict[str, Kind] = {
     "too-large": Kind(413, "The body is too large", "Send less, or have the operation's limit raised."),
     "uri-too-long": Kind(414, "The request line is too long", "Send long values in the body."),
     "unsupported-media-type": Kind(415, "The operation does not take this media type", "Use a listed media type."),
+    "connection-failed": Kind(
+        422, "The connection does not work", "Mend the step that failed, or store it untested (`?untested=true`)."
+    ),
     "document-refused": Kind(422, "The document is not acceptable", "Mend every finding of severity error."),
     "locked": Kind(409, "locked by the specification", "Change method and path in the document and upload it."),
     "quota-exceeded": Kind(429, "Too many requests", "Wait as long as Retry-After says, then try again."),
@@ -74,7 +78,50 @@ CATALOGUE: dict[str, Kind] = {
     "not-implemented": Kind(501, "The method is not known", "Use a method of HTTP."),
     "bad-result": Kind(502, "The process gave an answer that cannot be sent", "Report the id given in `instance`."),
     "unavailable": Kind(503, "The gateway cannot serve this now", "Try again after Retry-After."),
+    "upstream-failed": Kind(502, "The system behind this operation failed", "Report the id given in `instance`."),
+    "upstream-unavailable": Kind(
+        503, "The system behind this operation is not available", "Try again after Retry-After."
+    ),
     "process-timeout": Kind(504, "The process took too long", "Try again, or have the operation's timeout raised."),
+    "upstream-timeout": Kind(504, "The system behind this operation took too long", "Try again later."),
+}
+
+
+class Cause(NamedTuple):
+    """Why a call to another system failed: what to do about it, and the problem that a caller of ours gets."""
+
+    remedy: str
+    problem: str = "upstream-failed"
+
+
+CAUSES: dict[str, Cause] = {
+    "unusable": Cause("Give the connection's secrets again, or restore the key in `secret_keys`; then publish."),
+    "address": Cause("Correct the URL: http or https, a host, no user name in it."),
+    "forbidden-address": Cause("Have an administrator allow this host, if it may be called from here."),
+    "name": Cause("Check the host name, and that this machine can resolve it."),
+    "refused": Cause("Check host, port and firewall: nothing listens there, or it may not be reached."),
+    "unreachable": Cause("Check the network between this machine and the host."),
+    "timeout": Cause("Try again later, or set a longer timeout.", "upstream-timeout"),
+    "reset": Cause("Try again; if it stays, look at the other system's log."),
+    "certificate": Cause("Have the certificate renewed, or give its authority in `tls.authorities`."),
+    "tls": Cause("Check that the port speaks TLS, in version 1.2 or later, and whether it asks for a certificate."),
+    "unverified": Cause("Have an administrator permit it: `tls.verify` of the connection, or `ignore_tls_errors`."),
+    "proxy": Cause("Check the proxy's address, user name and password."),
+    "protocol": Cause("Check the URL: what answers there does not speak HTTP as it should."),
+    "too-large": Cause("Ask for less at a time, or raise `mostBytes`."),
+    "redirect": Cause("Use the URL that it redirects to."),
+    "credential": Cause("Check the credential and its kind."),
+    "token": Cause("Check client id, secret, scopes and token URL; for an authorization code, sign in again."),
+    "rate-limited": Cause(
+        "Wait as long as Retry-After says, or set a limit on the connection.", "upstream-unavailable"
+    ),
+    "breaker-open": Cause("Wait: the other system failed too often and is left alone.", "upstream-unavailable"),
+    "status": Cause("Look at the answer: the other system refuses the request or has failed."),
+    "data-path": Cause("Correct the data path; the top-level names that there are follow."),
+    "database": Cause("Try again; if it stays, look at the database's log."),
+    "schema": Cause("Correct the entity's fields: the answer looks otherwise."),
+    "pagination": Cause("Correct the pagination: the other system repeats itself."),
+    "request": Cause("Correct the values that the request is made of."),
 }
 
 
@@ -132,6 +179,31 @@ class DocumentRefused(ApimgmtError):
 
 class SnapshotRefused(ApimgmtError):
     """The snapshot does not build; nothing that serves has changed."""
+
+
+class ConnectionFailed(ApimgmtError):
+    """A call through a connection failed; ``cause`` is a key of CAUSES, ``reply`` what was answered, if anything was.
+
+    ``retry_after`` are the seconds that the other system asked for, None if it did not. The message never has a secret.
+    """
+
+    def __init__(self, cause: str, detail: str, *, reply: Any = None, retry_after: float | None = None) -> None:
+        super().__init__(detail)
+        self.cause = cause
+        self.reply = reply
+        self.retry_after = retry_after
+
+    @property
+    def remedy(self) -> str:
+        """What to do next."""
+        return CAUSES[self.cause].remedy
+
+    def problem(self) -> Problem:
+        """What a caller of ours is told: not which system, nor what it said."""
+        code = CAUSES[self.cause].problem
+        wait = 5.0 if self.retry_after is None else self.retry_after
+        headers = [("retry-after", str(max(1, round(wait))))] if code == "upstream-unavailable" else []
+        return Problem(code, headers=headers, reason=f"{self.cause}: {self}")
 
 
 class KeysNotFetched(ApimgmtError):

@@ -16,6 +16,8 @@ import msgspec
 
 Schema = dict[str, Any] | bool
 Method = Literal["get", "put", "post", "delete", "head", "options", "patch"]
+# the id of the API whose document is made from the endpoints of flows
+FLOWS_API = "api_flows"
 METHODS: tuple[Method, ...] = ("get", "put", "post", "delete", "head", "options", "patch")
 Location = Literal["path", "query", "header", "cookie", "querystring"]
 Style = Literal[
@@ -165,7 +167,10 @@ class Trigger(Struct, frozen=True):
 
     ``authentication`` is ``document`` (what the document demands; an operation that says nothing needs an API key),
     one kind, or several of which any is enough. ``scopes`` says how many of the operation's scopes an OAuth2 token
-    needs. ``policies`` are the configurations of policies by name. ``timeout`` is in seconds, at most 300.
+    needs. ``respond_async`` is ``allowed`` if a caller may ask for 202 and a URL for the outcome (RFC 7240), ``always``
+    if there is nothing else; the process then has ``async_timeout`` seconds. ``durable`` hands what a flow does after
+    its early answer over to the runner. ``policies`` are the configurations of policies by name. ``timeout`` is in
+    seconds, at most 300.
     ``body_limit`` is in bytes.
     """
 
@@ -179,6 +184,9 @@ class Trigger(Struct, frozen=True):
     validate: bool = True
     strict_query: bool = False
     error_format: Literal["problem", "error"] = "problem"
+    respond_async: Literal["never", "allowed", "always"] = "never"
+    async_timeout: float = 900.0
+    durable: bool = False
 
 
 class ApiEntry(Struct, frozen=True):
@@ -308,6 +316,27 @@ class AccessPolicyEntry(Struct, frozen=True):
     condition: Condition | None = None
 
 
+class ConnectionEntry(Struct, frozen=True):
+    """Another system that processes call: ``settings`` is a ``connections.configuration.Configuration`` as JSON, with
+    every secret in it encrypted; ``entities`` are its endpoints or tables by name; ``signed_on`` is when somebody
+    signed in to it last, so that every worker takes up the tokens of then."""
+
+    id: str
+    name: str
+    settings: dict[str, Any]
+    entities: dict[str, dict[str, Any]] = {}
+    signed_on: str = ""
+
+
+class FlowEntry(Struct, frozen=True):
+    """A flow: ``definition`` in the DSL of the Open Workflow Specification, in its newest ``revision``."""
+
+    id: str
+    name: str
+    revision: int
+    definition: dict[str, Any]
+
+
 class Snapshot(Struct, frozen=True):
     """Everything the gateway needs, content-addressed. ``number`` only grows; ``created`` is an RFC 3339 time.
 
@@ -324,6 +353,8 @@ class Snapshot(Struct, frozen=True):
     issuers: tuple[IssuerEntry, ...] = ()
     applications: tuple[ApplicationEntry, ...] = ()
     access_policies: tuple[AccessPolicyEntry, ...] = ()
+    connections: tuple[ConnectionEntry, ...] = ()
+    flows: tuple[FlowEntry, ...] = ()
     revoked_tokens: dict[str, float] = {}
 
 
@@ -337,6 +368,30 @@ class Clearing(Struct, frozen=True):
     api: str
     operation: str = ""
     key: str = ""
+
+
+# seconds; the upper ends of a histogram's buckets
+BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0)
+
+
+class Series(Struct, frozen=True):
+    """Requests of one operation that ended with one status: how many in each of the histogram's buckets (the last one
+    is everything slower), and their ``seconds`` together. ``route`` is the path template, base path included."""
+
+    api: str
+    method: str
+    route: str
+    status: int
+    counts: tuple[int, ...]
+    seconds: float
+
+
+class Measures(Struct, frozen=True):
+    """What a gateway worker counted since it started. In the sum of the workers that are gone, ``included`` names the
+    reports that are in it."""
+
+    series: tuple[Series, ...] = ()
+    included: tuple[str, ...] = ()
 
 
 class WorkerReport(Struct, frozen=True):

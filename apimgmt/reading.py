@@ -28,7 +28,8 @@ def read(value: Any, kind: type[Value]) -> Value:
         message = str(error)
     found = _PLACE.search(message)
     text = message[: found.start()] if found else message
-    steps = [name or index for name, index in _STEP.findall(found[1])] if found else []
+    # msgspec writes [...] for a key of an object with any keys: the place ends at that object
+    steps = [name or index for name, index in _STEP.findall(found[1].partition("[...]")[0])] if found else []
     member = _MEMBER.search(text)
     raise SettingInvalid(text, pointer(*steps, *(member.groups() if member else ())))
 

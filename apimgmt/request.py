@@ -5,6 +5,7 @@ Authentication and policies get it and nothing else of the gateway; they know ne
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -36,17 +37,21 @@ class Request:
     ``certificates`` what the client of the connection showed in TLS (DER), its own first; ``target`` the operation,
     once it is found;
     ``values`` the raw texts of its path parameters; ``caller`` what authentication found out; ``added`` header fields
-    for the answer, whatever it will be.
+    for the answer, whatever it will be. ``identity`` is what the answer has as ``X-Request-Id``, and ``began`` when it
+    came (``time.monotonic``); ``run`` is the execution of the process, once there is one.
     """
 
     __slots__ = (
         "access",
         "added",
+        "began",
         "caller",
         "certificates",
         "headers",
+        "identity",
         "peer",
         "query_string",
+        "run",
         "scheme",
         "segments",
         "start",
@@ -64,6 +69,7 @@ class Request:
         peer: str = "",
         scheme: str = "http",
         certificates: tuple[bytes, ...] = (),
+        identity: bytes = b"",
     ) -> None:
         self.segments = segments
         self.start = start
@@ -76,7 +82,15 @@ class Request:
         self.target = NOWHERE
         self.values: Sequence[str] = ()
         self.caller = ANONYMOUS
-        self.added: list[tuple[bytes, bytes]] | None = None
+        self.identity = identity
+        self.added: list[tuple[bytes, bytes]] | None = [(b"x-request-id", identity)] if identity else None
+        self.began = time.monotonic()
+        self.run: Any = None
+
+    @property
+    def id(self) -> str:
+        """The identity as text."""
+        return self.identity.decode("ascii")
 
     def add(self, *fields: tuple[bytes, bytes]) -> None:
         """Send these header fields with the answer, be it a result, a problem or a preflight."""

@@ -34,6 +34,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     stale_revocations: Annotated[str, Meta(description="Client certificates whose revocation list is out of date: refuse or accept.", pattern="^(refuse|accept)$")] = "refuse"
     workers: Annotated[int, Meta(description="Number of gateway worker processes.", ge=1, le=256)] = 2
     environment: Annotated[str, Meta(description="Name of this environment; API keys of another one are not known here.", pattern="^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$")] = "default"
+    workspace: Annotated[str, Meta(description="Name of this workspace: endpoints of flows are at /v1/WORKSPACE/flows.", pattern="^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$")] = "default"
+    flows_domains: Annotated[str, Meta(description="Hosts, separated by commas, at which endpoints of flows are at their bare path; empty means none.", pattern=r"^[A-Za-z0-9.,\- ]*$")] = ""
     database_url: Annotated[str, Meta(description="SQLAlchemy URL of the store; empty means SQLite in the data folder.")] = ""
     admin_token: Annotated[str, Meta(description="Bearer token of the admin API; empty means generated at first start.")] = ""
     secret_keys: Annotated[str, Meta(description="Keys that encrypt stored secrets, the newest first; empty means generated in the data folder.")] = ""
@@ -53,6 +55,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     ldap_seconds: Annotated[float, Meta(description="Longest wait for the directory at each step, in seconds.", gt=0, le=60)] = 5.0
     authorization_url: Annotated[str, Meta(description="Where the gateway reaches the authorization server; empty means the admin API of this machine.")] = ""
     public_url: Annotated[str, Meta(description="Where callers reach the gateway; empty means its own address.")] = ""
+    admin_url: Annotated[str, Meta(description="Where browsers reach the admin API, when somebody signs in to a connection; empty means its own address.")] = ""
 
     path_collisions: Annotated[str, Meta(description="String parameter beside a literal: warn or refuse.", pattern="^(warn|refuse)$")] = "warn"
     document_bytes: Annotated[int, Meta(description="Largest document, in bytes.", ge=1)] = 32 * MIB
@@ -93,8 +96,19 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     threads: Annotated[int, Meta(description="Threads of one worker for synchronous process functions.", ge=1)] = 40
     poll_seconds: Annotated[float, Meta(description="How often a worker looks for a new snapshot, in seconds.", gt=0)] = 0.1
     counters: Annotated[int, Meta(description="Most counters of limits and quotas on this machine; 536 bytes of disk each.", ge=1024)] = 65_536
+    egress_allow: Annotated[str, Meta(description="Hosts and networks beyond the public internet that connections may call, separated by commas: `crm.internal`, `*.corp.example`, `10.1.0.0/16`, `localhost`; with `:port` behind it, that port alone.")] = ""
+    ignore_tls_errors: Annotated[str, Meta(description="Hosts at which the HTTP connector may ignore TLS errors, for tests and never together with a credential, separated by commas: `test.internal`, `*.test.example`.")] = ""
     redis_url: Annotated[str, Meta(description="Redis or Valkey in which several machines count together; empty means that this one counts alone.")] = ""
     redis_share: Annotated[float, Meta(description="Share of each limit that this machine lets through by itself while Redis is away.", gt=0, le=1)] = 1.0
+    run_samples: Annotated[float, Meta(description="Share of the runs that go well which are recorded; those that fail always are.", ge=0, le=1)] = 0.0
+    run_body_bytes: Annotated[int, Meta(description="How much of the bodies of request and answer a record has, in bytes; 0 is nothing.", ge=0, le=65_536)] = 0
+    run_days: Annotated[float, Meta(description="How long records of runs are kept, in days.", gt=0)] = 30.0
+    run_bytes: Annotated[int, Meta(description="Most disk for records of runs, in bytes; the oldest go first.", ge=65_536)] = 256 * MIB
+    run_queue: Annotated[int, Meta(description="Most records of one worker that wait to be written; more are dropped and counted.", ge=1)] = 1_000
+    run_concurrency: Annotated[int, Meta(description="Most durable runs that the runner of this machine performs at a time.", ge=1)] = 50
+    run_attempts: Annotated[int, Meta(description="How often a durable run is begun again after a crash, before it is given up as dead.", ge=1)] = 100
+    tail_seconds: Annotated[float, Meta(description="Longest that a process goes on after an early answer, in seconds.", gt=0)] = 900.0
+    tails: Annotated[int, Meta(description="Most processes of one worker that go on after an early answer; beyond it they count as requests under way.", ge=0)] = 1_000
     cache_bytes: Annotated[int, Meta(description="Most memory of one worker for cached answers, in bytes.", ge=0)] = 64 * MIB
 
     @property

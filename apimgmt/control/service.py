@@ -22,21 +22,30 @@ from apimgmt.control.addresses import check_free, given_name, join, name_from_ti
 from apimgmt.control.applications import Applications
 from apimgmt.control.auditlog import AuditLog
 from apimgmt.control.authorities import Authorities
-from apimgmt.control.authorization.composition import authorization_server
+from apimgmt.control.authorization.composition import authorization_server, signing_keys
 from apimgmt.control.bindings import EVERY, read_bindings, read_triggers, resolve
 from apimgmt.control.callers import caller_findings, callers_of
 from apimgmt.control.catalogue import Catalogue, current, found, live
 from apimgmt.control.clients import Clients
-from apimgmt.control.findings import access_findings, overlap_findings, protocol_findings
+from apimgmt.control.connections import Connections
+from apimgmt.control.discovery.discoveries import Discoveries
+from apimgmt.control.endpoints import Endpoints
+from apimgmt.control.findings import access_findings, overlap_findings, protocol_findings, reference_findings
+from apimgmt.control.flows import Flows
+from apimgmt.control.generated import Generating, refuse_by_hand
 from apimgmt.control.issuers import Issuers
 from apimgmt.control.keys import Keys
+from apimgmt.control.metrics import Metrics
 from apimgmt.control.passwords import Passwords
 from apimgmt.control.plan import Plan, plan
 from apimgmt.control.publish import Publication, Publisher
+from apimgmt.control.renewal import Renewal
 from apimgmt.control.resources import match
 from apimgmt.control.rows import ApiRow, RevisionRow, now
 from apimgmt.control.rulesets import Rulesets
+from apimgmt.control.runs import Runs
 from apimgmt.control.sessions import Sessions
+from apimgmt.control.signon import SignOn
 from apimgmt.control.store import Store
 from apimgmt.control.transaction import Transaction
 from apimgmt.control.users import Users
@@ -76,7 +85,7 @@ class Control(Catalogue):
         super().__init__(settings, store, archive)
         self._take_in = take_in
         self.functions = sorted(functions)
-        self._publisher = Publisher(store, archive, wait_seconds, settings.environment)
+        self._publisher = Publisher(store, archive, wait_seconds, settings)
         self._publisher.recover()
         self._clearing = threading.Lock()
         self.keys = Keys(store, self._publisher, settings.environment)
@@ -87,13 +96,23 @@ class Control(Catalogue):
         self.applications = Applications(store, self._publisher)
         self.access_policies = AccessPolicies(store, self._publisher)
         self.clients = Clients(store, self._publisher)
+        self.connections = Connections(store, self._publisher, settings)
+        self.flows = Flows(store, self._publisher, settings)
+        generating = Generating(store, self._publisher, settings, take_in, self._add_revision, self._mark)
+        self.endpoints = Endpoints(store, generating, settings)
+        self.discoveries = Discoveries(self.connections, take_in, archive, settings)
+        self.sign_on = SignOn(settings, store, self._publisher, self.connections)
+        self._signing = signing_keys(settings, store, self._publisher)
+        self.renewal = Renewal(self.connections, self._signing)
         self.passwords = Passwords(settings, store)
         self.sessions = Sessions(store, self.passwords, admin_tokens)
         self.audit_log = AuditLog(store)
+        self.metrics = Metrics(archive)
+        self.runs = Runs(archive)
 
     def authorization(self) -> Flask:
         """The authorization server over this control plane."""
-        return authorization_server(self._settings, self._store, self._publisher, self.clients, self.passwords)
+        return authorization_server(self._signing, self._store, self._publisher, self.clients, self.passwords)
 
     # ---- documents -----------------------------------------------------------------------------------------------
 
@@ -149,7 +168,9 @@ class Control(Catalogue):
     ) -> PlanView:
         """The next revision of an API, or what it would change. Raises DocumentRefused, StoreConflict or Problem."""
         with self._store.reading() as transaction:
-            match(live(transaction, reference), if_match)
+            row = live(transaction, reference)
+            match(row, if_match)
+            refuse_by_hand(row)
         intake = self._take_in(content, media_type, self._settings)
         compiled = msgspec.json.decode(intake.compiled, type=CompiledApi)
         with self._store.reading() if plan_only else self._store.writing() as transaction:
@@ -176,6 +197,7 @@ class Control(Catalogue):
         def change(transaction: Transaction) -> None:
             row = live(transaction, reference)
             match(row, if_match)
+            refuse_by_hand(row)
             transaction.change_api(row, deleted=now(), published=None)
 
         self._publisher.publish(change)
@@ -189,11 +211,15 @@ class Control(Catalogue):
         with self._store.writing() as transaction:
             row = live(transaction, reference)
             match(row, if_match)
-            bindings = read_bindings(body, self._compiled(transaction, row))
+            refuse_by_hand(row)
+            known, flows = ([one.name for one in transaction.resources(kind.kind)] for kind in (Connections, Flows))
+            compiled = self._compiled(transaction, row)
+            bindings = read_bindings(body, compiled, known, flows)
             for key, binding in bindings.items():
                 transaction.set_binding(row.id, key, binding)
             row = transaction.change_api(row)
-        return self._bound(row, bindings, publish)
+        by_flows = [key for key, binding in bindings.items() if binding.kind == "flow"]
+        return self._bound(row, bindings, publish, reference_findings(compiled, by_flows))
 
     def set_triggers(
         self, reference: str, body: Mapping[str, Any], *, publish: bool = False, if_match: str | None = None
@@ -233,6 +259,7 @@ class Control(Catalogue):
         def change(transaction: Transaction) -> ApiRow:
             row = live(transaction, reference)
             match(row, if_match)
+            refuse_by_hand(row)
             if transaction.revision(row.id, revision) is None:
                 raise Problem("not-found", f"{row.name!r} has no revision {revision}")
             if revision != row.revision:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from apimgmt.model import Operation, Parameter, Schema
@@ -70,6 +70,30 @@ def test_a_shortcut_sees_what_the_whole_way_sees(
 ) -> None:
     """A keyword that no value breaks leads the same request the whole way: value and verdict are the same."""
     assert read(schema, where, texts, explode) == read({**schema, "not": False}, where, texts, explode)
+
+
+@given(
+    st.dictionaries(st.sampled_from(["a", "b", "c+", "d%41", "é"]), st.tuples(SCALARS | ARRAYS, st.booleans())),
+    st.lists(st.tuples(st.sampled_from(["a", "b", "c+", "c%2B", "d%41", "", "e"]), TEXTS, st.just("=") | st.just(""))),
+)
+@example({"a": ({"type": "array", "items": {"type": "string"}}, False)}, [("a", "", "=")])
+def test_a_whole_query_is_seen_as_the_whole_way_sees_it(
+    declared: dict[str, tuple[dict[str, Any], bool]], sent: list[tuple[str, str, str]]
+) -> None:
+    """Several parameters, required or not, sent once, twice, not at all or undeclared: members, their order and the
+    verdict are the same when every schema has a keyword that leads the whole way."""
+    query = "&".join(name + equals + text for name, text, equals in sent)
+
+    def seen(**more: Any) -> tuple[str, int]:
+        parameters = tuple(
+            parameter({**schema, **more}, name=name, required=required) for name, (schema, required) in declared.items()
+        )
+        operation = Operation(key="get /", method="get", path="/", parameters=parameters)
+        violations: list[dict[str, Any]] = []
+        members = compile_parameters(operation, VALIDATORS, SETTINGS)({}, query.encode(), [], violations)[1]
+        return repr(members), len(violations)
+
+    assert seen() == seen(**{"not": False})
 
 
 def parameter(schema: Schema, **fields: Any) -> Parameter:

@@ -10,20 +10,25 @@ from apimgmt.control.authorization.pages import closed, pages
 from apimgmt.control.authorization.server import AuthorizationServer, Person, is_safe
 from apimgmt.control.authorization.signing import SigningKeys, key_set
 from apimgmt.control.clients import Clients
-from apimgmt.control.encryption import Encryption
 from apimgmt.control.passwords import Passwords
 from apimgmt.control.publish import Publisher
 from apimgmt.control.store import Store
 from apimgmt.control.users import password_of
+from apimgmt.encryption import Encryption
 from apimgmt.settings import Settings
 
 
+def signing_keys(settings: Settings, store: Store, publisher: Publisher) -> SigningKeys:
+    """The keys of our server, which is where callers reach the gateway."""
+    gateway = settings.public_url or f"http://{settings.gateway_host}:{settings.gateway_port}"
+    return SigningKeys(store, publisher, Encryption(settings), gateway.rstrip("/"))
+
+
 def authorization_server(
-    settings: Settings, store: Store, publisher: Publisher, clients: Clients, passwords: Passwords
+    signing: SigningKeys, store: Store, publisher: Publisher, clients: Clients, passwords: Passwords
 ) -> Flask:
     """The Flask application; where tokens would be given out in clear, one that says what to do about it."""
-    gateway = settings.public_url or f"http://{settings.gateway_host}:{settings.gateway_port}"
-    issuer = gateway.rstrip("/")
+    issuer = signing.issuer
     if not is_safe(issuer):
         return closed(issuer)
 
@@ -39,7 +44,6 @@ def authorization_server(
         with store.reading() as transaction:
             return key_set(transaction)
 
-    signing = SigningKeys(store, publisher, Encryption(settings), issuer)
     server = AuthorizationServer(issuer, find, Grants(store, publisher), signing, keys)
 
     def check_password(name: str, password: str, address: str) -> Person | None:

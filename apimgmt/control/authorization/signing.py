@@ -12,11 +12,12 @@ from joserfc.jwk import ECKey
 
 from apimgmt.control.addresses import new_id
 from apimgmt.control.clients import OWN_ISSUER
-from apimgmt.control.encryption import Encryption
 from apimgmt.control.publish import Publisher
 from apimgmt.control.rows import ResourceRow, now
 from apimgmt.control.store import Store
 from apimgmt.control.transaction import Transaction
+from apimgmt.encryption import Encryption
+from apimgmt.errors import SettingInvalid
 from apimgmt.model import ClaimNames, IssuerEntry, Struct
 from apimgmt.registry import register
 
@@ -43,7 +44,7 @@ class SigningKeys:
 
     def __init__(self, store: Store, publisher: Publisher, encryption: Encryption, issuer: str) -> None:
         self._store = store
-        self._issuer = issuer
+        self.issuer = issuer
         self._publisher = publisher
         self._encryption = encryption
         self._lock = threading.Lock()
@@ -60,11 +61,34 @@ class SigningKeys:
         with self._lock:
             return str(self._make().public["kid"])
 
+    def renew(self) -> str | None:
+        """Encrypt every key with the newest of ``secret_keys``; one that cannot be decrypted is given up.
+
+        Returns the id of the new key that signs from now on, if the one before is lost. Tokens stay good: to verify
+        them takes public keys only.
+        """
+        with self._lock:
+            lost: list[str] = []
+
+            def encrypt(transaction: Transaction) -> None:
+                for row, key in _keys(transaction):
+                    try:
+                        private = self._encryption.renewed(key.private)
+                    except SettingInvalid:
+                        lost.append(row.name)
+                        continue
+                    _put(transaction, row, msgspec.structs.replace(key, private=private))
+
+            self._publisher.publish(encrypt)
+            with self._store.reading() as transaction:
+                living = [row.name for row, key in _keys(transaction) if not key.retired]
+            return str(self._make().public["kid"]) if set(living[-1:]) & set(lost) else None
+
     def _signer(self) -> tuple[SigningKey, ECKey]:
         with self._lock:
             if self._current is None:
                 with self._store.reading() as transaction:
-                    living = [key for _, key in _keys(transaction) if not key.retired and key.issuer == self._issuer]
+                    living = [key for _, key in _keys(transaction) if not key.retired and key.issuer == self.issuer]
                 if living:
                     self._current = (living[-1], self._opened(living[-1]))
             if self._current is None or time.time() - self._current[0].made > ROTATION_SECONDS:
@@ -80,7 +104,7 @@ class SigningKeys:
         key = ECKey.generate_key("P-256")
         public = {**key.as_dict(private=False), "use": "sig", "alg": ALGORITHM, "kid": key.thumbprint()}
         private = self._encryption.encrypt(msgspec.json.encode(key.as_dict(private=True)).decode())
-        made = SigningKey(public=public, private=private, made=time.time(), issuer=self._issuer)
+        made = SigningKey(public=public, private=private, made=time.time(), issuer=self.issuer)
 
         def add(transaction: Transaction) -> None:
             for row, old in _keys(transaction):

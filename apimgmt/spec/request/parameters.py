@@ -115,8 +115,15 @@ def _query(
 ) -> Callable[[bytes, Violations], Members]:
     plan = Plan(caster, parameters, form.in_query, validate=validate, report=validate)
     absent, limit = plan.absent, caster.settings.query_parameters
+    usual = shortcuts.of_query(parameters, absent, caster.schemas, caster.settings.json_digits)
+    # objects over several fields and defaults that have to be copied take the whole way
+    is_plain = not plan.takers and not plan.copied
 
     def read(query_string: bytes, violations: Violations) -> Members:
+        if is_plain and len(query_string) < limit and query_string.isascii():
+            members = usual(query_string.decode("ascii")) if query_string else None
+            if members is not None:
+                return members
         members = Members(absent)
         if not query_string and not plan.required and not plan.copied:
             return members

@@ -16,6 +16,7 @@ import jsonschema_rs
 import msgspec
 
 from apimgmt.model import Schema
+from apimgmt.registry import register
 from apimgmt.spec.patterns import ENGINE
 from apimgmt.spec.validation.breadth import breadth
 from apimgmt.spec.validation.enforcement import Direction, Enforcement
@@ -81,6 +82,7 @@ class Validator:
         return []
 
 
+@register("validation", "schemas")
 class Validators:
     """The validators of one API, over the ``schemas`` that its operations refer to as ``#/$defs/NAME``."""
 

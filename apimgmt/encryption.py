@@ -6,6 +6,7 @@ else may read; the first encrypts, all decrypt, so that a key is rotated by putt
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
@@ -13,6 +14,9 @@ from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from apimgmt.archive import write_atomically
 from apimgmt.errors import SettingInvalid
 from apimgmt.settings import Settings
+
+# version 0x80, a time before the year 2106, then at least an IV, a block and a signature (the Fernet specification)
+ENCRYPTED = re.compile(r"gAAAAA[A-Za-z0-9_-]{92,}={0,2}")
 
 
 class Encryption:
@@ -37,6 +41,15 @@ class Encryption:
             raise SettingInvalid(
                 "secret_keys: none of the keys decrypts what is stored; restore the right one"
             ) from None
+
+    def renewed(self, text: str) -> str:
+        """The same secret, encrypted with the newest key; raises SettingInvalid if none of the keys fits."""
+        return self.encrypt(self.decrypt(text))
+
+
+def is_encrypted(value: object) -> bool:
+    """Whether this is, or looks exactly like, what :meth:`Encryption.encrypt` gives."""
+    return isinstance(value, str) and ENCRYPTED.fullmatch(value) is not None
 
 
 def _kept(path: Path) -> list[str]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from cryptography.fernet import Fernet
 
-from apimgmt.control.encryption import Encryption
+from apimgmt.encryption import Encryption
 from apimgmt.errors import SettingInvalid
 from apimgmt.settings import Settings
 
