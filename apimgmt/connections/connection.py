@@ -1,0 +1,399 @@
+"""A connection as processes use it::
+
+    from apimgmt import connection
+
+    crm = connection("crm")
+    reply = crm.get("/customers", query={"status": "active"})
+    for row in crm.entity("customers").list(status="active"):
+        ...
+
+Everything that can be worked out beforehand is worked out when it is made; it lives until its entry changes.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+from threading import Lock, RLock
+from typing import Any
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+import msgspec
+
+from apimgmt.connections import Call, Exchange, Reply, redirects
+from apimgmt.connections.authentication.refusal import told_apart
+from apimgmt.connections.blocking import Blocking
+from apimgmt.connections.breaking import Breaking
+from apimgmt.connections.budget import Budget
+from apimgmt.connections.configuration import Configuration, Limit, Tls, secrets_of, with_secrets
+from apimgmt.connections.content import Files, Pairs, content_of, pairs, query_of
+from apimgmt.connections.debugging import Masking, in_basic
+from apimgmt.connections.entities import graphql
+from apimgmt.connections.entities.entity import Entity
+from apimgmt.connections.entities.location import located
+from apimgmt.connections.entities.odata import EntitySet
+from apimgmt.connections.entities.soap import SoapOperation
+from apimgmt.connections.entities.sql import Table
+from apimgmt.connections.exchange import Policy, authenticated
+from apimgmt.connections.guard import Guard
+from apimgmt.connections.parallel import MOST_AT_ONCE, parallel
+from apimgmt.connections.throttling import FileThrottling, Throttle, Throttling, throttle_file
+from apimgmt.connections.webhooks.deliveries import Delivery
+from apimgmt.connections.webhooks.sending import send
+from apimgmt.encryption import Encryption
+from apimgmt.errors import ConnectionFailed, SettingInvalid
+from apimgmt.model import ConnectionEntry
+from apimgmt.reading import read
+from apimgmt.registry import find
+from apimgmt.settings import Settings
+
+log = logging.getLogger("apimgmt.connections")
+SAFE = frozenset(("GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE"))
+# what the entities of a connection are, by its type; of every other type they are endpoints
+ENTITIES: dict[str, Any] = {"odata": EntitySet, "soap": SoapOperation, "sql": Table}
+ORIGINS_MOST = 32
+# the usual name of the header field (draft-ietf-httpapi-idempotency-key-header), for a key given without any
+IDEMPOTENCY_KEY = "Idempotency-Key"
+
+
+class Connection:
+    """One connection. Thread-safe; raises SettingInvalid when made of what cannot work."""
+
+    def __init__(
+        self,
+        name: str,
+        configuration: Configuration,
+        entities: Mapping[str, Any],
+        settings: Settings,
+        identity: str = "",
+    ) -> None:
+        self.name = name
+        # what its tokens are kept under; one that is only tried out has neither, and keeps them in memory
+        self.identity = identity or name
+        self.configuration = configuration
+        self.settings = settings
+        self.guard = Guard((*settings.egress_allow.split(","), *configuration.internal_hosts))
+        self._blocking = Blocking(configuration, self.guard)
+        kind = find("connection authentication", str(configuration.authentication.get("kind")))
+        fields = {name: value for name, value in configuration.authentication.items() if name != "kind"}
+        masking = _masking(configuration)
+        self.policy = Policy(
+            read(fields, kind).build(self),
+            configuration.retries,
+            _throttle(configuration.limit, self.identity, settings) if configuration.limit else None,
+            Breaking(configuration.breaker) if configuration.breaker else None,
+            Budget(),
+            configuration.deadline,
+            masking,
+            explain=partial(_explained, configuration, masking),
+        )
+        self._headers = (*configuration.headers.items(), *configuration.secret_headers.items())
+        if configuration.type == "sql":
+            located(configuration)
+        shape = ENTITIES.get(configuration.type, Entity)
+        self._entities = {name: read(value, shape) for name, value in entities.items()}
+        self._streaming: Any = None
+        self._kept: dict[Any, Any] = {}
+        self._keeping = RLock()
+
+    def call(self, method: str, path: str, **options: Any) -> Reply:
+        """Call ``path`` and wait for the answer, whatever its status; raises ConnectionFailed.
+
+        ``path`` is below the base URL, or a whole URL of the same origin. The options are those of :meth:`prepared`.
+        """
+        return self.run(authenticated(self.prepared(method, path, **options), self.policy))
+
+    async def acall(self, method: str, path: str, **options: Any) -> Reply:
+        """The same for an async function: the event loop goes on meanwhile."""
+        return await self.arun(authenticated(self.prepared(method, path, **options), self.policy))
+
+    def run(self, exchange: Exchange) -> Reply:
+        """Drive an exchange of this connection to its end, blocking."""
+        return self._blocking.run(exchange)
+
+    async def arun(self, exchange: Exchange) -> Reply:
+        """The same on the event loop."""
+        reply: Reply = await self.streaming().run(exchange)
+        return reply
+
+    def parallel(self, calls: Iterable[Mapping[str, Any]], most: int = MOST_AT_ONCE) -> list[Reply | ConnectionFailed]:
+        """Several calls at the same time, at most ``most``; each result is at the place of its call (C-071).
+
+        A call is the arguments of :meth:`call`; its method is GET if it names none.
+
+        >>> crm.parallel([{"path": "/customers/1"}, {"path": "/notes", "method": "POST", "json": {"text": "hello"}}])
+        [<Reply>, <Reply>]
+        """
+        return parallel([partial(self.call, **{"method": "GET", **call}) for call in calls], most)
+
+    def head(self, path: str, **options: Any) -> Reply:
+        """``call("HEAD", ...)``."""
+        return self.call("HEAD", path, **options)
+
+    def get(self, path: str, **options: Any) -> Reply:
+        """``call("GET", ...)``."""
+        return self.call("GET", path, **options)
+
+    def post(self, path: str, **options: Any) -> Reply:
+        """``call("POST", ...)``."""
+        return self.call("POST", path, **options)
+
+    def put(self, path: str, **options: Any) -> Reply:
+        """``call("PUT", ...)``."""
+        return self.call("PUT", path, **options)
+
+    def patch(self, path: str, **options: Any) -> Reply:
+        """``call("PATCH", ...)``."""
+        return self.call("PATCH", path, **options)
+
+    def delete(self, path: str, **options: Any) -> Reply:
+        """``call("DELETE", ...)``."""
+        return self.call("DELETE", path, **options)
+
+    def webhook(self, event: str, data: Any, *, identity: str = "", path: str = "") -> Delivery:
+        """Send an event, signed, repeated and recorded; raises ConnectionFailed if it is not taken in the end (C-004).
+
+        ``identity`` is its id, under which the receiver knows a repetition; one is made if it is empty.
+        """
+        return send(self, event, data, identity=identity, path=path)
+
+    def entity(self, name: str) -> Any:
+        """One of its endpoints or tables; an unknown name is an error that lists the known ones."""
+        if name not in self._entities:
+            known = ", ".join(sorted(self._entities)[:20]) or "none"
+            raise SettingInvalid(f"the connection {self.name!r} has no entity {name!r}; it has: {known}")
+        return self._entities[name].source(self, name)
+
+    def graphql(self, query: str, variables: Mapping[str, Any] | None = None, operation: str = "") -> Any:
+        """The ``data`` of a GraphQL document posted to the base URL; errors in the answer are errors (C-003)."""
+        body = graphql.body(query, variables, operation)
+        return graphql.data(self.post("", json=body, headers={"Accept": graphql.ACCEPT}))
+
+    def prepared(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Pairs = (),
+        headers: Pairs = (),
+        json: Any = None,
+        form: Pairs | None = None,
+        files: Files | None = None,
+        content: bytes | None = None,
+        timeout: float | None = None,
+        idempotency_key: str = "",
+        repeatable: bool = False,
+    ) -> Call:
+        """The request as the layers get it: the connection's own header fields, then those of this call over them.
+
+        ``json``, ``form`` (with ``files`` as multipart) or ``content`` is the body; ``timeout`` is for each attempt.
+        With ``idempotency_key`` a POST or PATCH may be repeated; if the connection names the field, a key is made.
+        ``repeatable`` says that the receiver knows a repetition by other means.
+        """
+        method = method.upper()
+        body, kind = content_of(json, form, files, content)
+        asked = query_of(query)
+        url = joined(self.configuration.base_url, path)
+        call = Call(
+            method=method,
+            url=f"{url}{'&' if '?' in url else '?'}{asked}" if asked else url,
+            headers=self._headers,
+            content=body,
+            timeout=self.configuration.timeout if timeout is None else timeout,
+            repeatable=repeatable or self.configuration.retries.unsafe or method in SAFE,
+        )
+        own = [("Content-Type", kind)] if kind else []
+        call = call.with_headers(*own).with_headers(*pairs(headers))
+        return _repeatable(call, self.configuration.idempotency_key, idempotency_key)
+
+    def streaming(self) -> Any:
+        """Its driver for the event loop (``streaming.py``), made at the first asking."""
+        # imported here: whoever never waits on a loop starts sooner without aiohttp
+        from apimgmt.connections.streaming import Streaming
+
+        with self._keeping:
+            if self._streaming is None:
+                self._streaming = Streaming(self.configuration, self.guard)
+            return self._streaming
+
+    def masking(self) -> Masking:
+        """What takes its secrets, and the token that it has at present, out of what the other system says."""
+        return self.policy.masking.beside(*getattr(self.policy.authentication, "secrets", ()))
+
+    def fetch(self, url: str) -> Reply:
+        """A description of the other system, wherever it is: the credential goes only to where the connection leads."""
+        if origin(url) == origin(self.configuration.base_url):
+            return self.call("GET", url)
+        return self._blocking.send(Call(method="GET", url=url, timeout=self.configuration.timeout))
+
+    async def aclose(self) -> None:
+        """Let go of what it keeps open on this event loop."""
+        if self._streaming is not None:
+            await self._streaming.close()
+
+    def kept(self, key: Any, make: Callable[[], Any]) -> Any:
+        """What is made once for this connection, when it is first needed: a pool of a database, a read description."""
+        with self._keeping:
+            if key not in self._kept:
+                self._kept[key] = make()
+            return self._kept[key]
+
+    def close(self) -> None:
+        """Let go of what it keeps open."""
+        self._blocking.close()
+        with self._keeping:
+            self._streaming = None  # its sessions are closed on their loops, when nobody uses them any more
+            for one in self._kept.values():
+                getattr(one, "close", lambda: None)()
+            self._kept.clear()
+
+
+class Connections:
+    """The connections of this process, by name; swapped as one reference when a snapshot is."""
+
+    def __init__(self) -> None:
+        self.settings = Settings()
+        self._known: dict[str, tuple[ConnectionEntry, Connection | SettingInvalid]] = {}
+        self._anonymous: dict[tuple[str, bool, Settings], Connection] = {}
+        self._lock = Lock()
+
+    def prepared(self, entries: Iterable[ConnectionEntry], settings: Settings) -> Callable[[], None]:
+        """Build what changed, aside; the function that is returned puts it in place.
+
+        One that cannot be built, its key being lost, say, fails its own calls and nothing else.
+        """
+        known = self._known
+        made: dict[str, tuple[ConnectionEntry, Connection | SettingInvalid]] = {}
+        for entry in entries:
+            kept = known.get(entry.name)
+            if kept is None or kept[0] != entry or isinstance(kept[1], SettingInvalid):
+                kept = (entry, _opened(entry, settings))
+            made[entry.name] = kept
+
+        def use() -> None:
+            with self._lock:
+                self._known, self.settings = made, settings
+
+        return use
+
+    def find(self, name: str) -> Connection:
+        """The one of that name; an unknown name is an error that lists the known ones."""
+        found = self._known.get(name)
+        if found is None:
+            raise SettingInvalid(f"there is no connection {name!r}; there are: {', '.join(self.names()) or 'none'}")
+        if isinstance(found[1], SettingInvalid):
+            raise ConnectionFailed("unusable", str(found[1]))
+        return found[1]
+
+    def names(self) -> list[str]:
+        """All names, sorted."""
+        return sorted(self._known)
+
+    def anonymous(self, base: str, verify: bool, settings: Settings) -> Connection:
+        """What calls without a connection go through, by the origin of their URL: no credential, no breaker; sockets
+        are kept for the next call, those of the origins that were called last."""
+        key = (base, verify, settings)
+        with self._lock:
+            one = self._anonymous.pop(key, None)
+            if one is None:
+                configuration = Configuration(base_url=base, breaker=None, tls=Tls(verify=verify))
+                one = Connection("", configuration, {}, settings)
+            self._anonymous[key] = one
+            if len(self._anonymous) > ORIGINS_MOST:
+                del self._anonymous[next(iter(self._anonymous))]
+        return one
+
+    async def aclose(self) -> None:
+        """Let go of what they keep open on this event loop; called once at its end."""
+        for one in (*(known for _, known in self._known.values()), *self._anonymous.values()):
+            if isinstance(one, Connection):
+                await one.aclose()
+
+
+connections = Connections()
+
+
+def connection(name: str) -> Connection:
+    """The connection of that name, for a process; raises SettingInvalid if there is none."""
+    return connections.find(name)
+
+
+def _opened(entry: ConnectionEntry, settings: Settings) -> Connection | SettingInvalid:
+    try:
+        return opened(entry, settings)
+    except SettingInvalid as error:
+        log.error("%s", error)
+        return error
+
+
+def opened(entry: ConnectionEntry, settings: Settings) -> Connection:
+    """The connection of an entry, its secrets decrypted."""
+    try:
+        plain = with_secrets(entry.settings, Encryption(settings).decrypt)
+        return Connection(entry.name, read(plain, Configuration), entry.entities, settings, entry.id)
+    except (SettingInvalid, msgspec.ValidationError) as error:
+        raise SettingInvalid(f"connection {entry.name!r}: {error}") from None
+
+
+def joined(base: str, path: str) -> str:
+    """A path below a base URL, with one slash between them (C-007), or a URL of the same origin as it is.
+
+    >>> joined("https://api.example.com/v2", "/customers")
+    'https://api.example.com/v2/customers'
+    """
+    if path.startswith("//"):
+        raise ConnectionFailed("address", "a path below the base URL is needed, and it must not start with two slashes")
+    if path.lower().startswith(("http://", "https://")):
+        if origin(path) != origin(base):
+            raise ConnectionFailed("address", "the URL is of another origin than the connection")
+        return path
+    return f"{base.rstrip('/')}/{path.lstrip('/')}" if path else base
+
+
+def origin(url: str) -> tuple[str, str, int | None]:
+    """Scheme, host and port of a URL (RFC 6454); raises ConnectionFailed if it cannot be read."""
+    try:
+        return redirects.origin(urlsplit(url))
+    except ValueError:
+        raise ConnectionFailed("address", "this is no URL that can be called") from None
+
+
+def _repeatable(call: Call, name: str, key: str) -> Call:
+    """A call that would not be harmless to repeat, with the key under which the other system knows a repetition."""
+    if not key and (not name or call.method in SAFE):
+        return call
+    name = name or IDEMPOTENCY_KEY
+    given = next((value for field, value in call.headers if field.lower() == name.lower()), "")
+    call = call.with_headers(*pairs([(name, key or given or str(uuid4()))]))
+    return msgspec.structs.replace(call, repeatable=True)
+
+
+def _explained(configuration: Configuration, masking: Masking, reply: Reply) -> str:
+    refusal = told_apart(reply, configuration)
+    # it has words of the other system
+    return "" if refusal is None else masking.text(refusal.sentence)
+
+
+def _throttle(limit: Limit, identity: str, settings: Settings) -> Throttle:
+    """Where requests are counted: with the other processes and machines, or here if the connection is only tried."""
+    if not identity:
+        return Throttling(limit)
+    path = throttle_file(settings.root, identity, limit)
+    if not settings.redis_url:
+        return FileThrottling(limit, path)
+    # imported here: a machine that counts alone needs no client of Redis
+    from apimgmt.connections.throttling_redis import RedisThrottling
+
+    share = msgspec.structs.replace(limit, requests=max(1, int(limit.requests * settings.redis_share)))
+    return RedisThrottling(limit, path.name, settings.redis_url, FileThrottling(share, path))
+
+
+def _masking(configuration: Configuration) -> Masking:
+    """What the debug log does not show: every secret wherever it stands, and the fields that are said to be secret."""
+    secrets = [str(holder[name]) for holder, name, _ in secrets_of(msgspec.to_builtins(configuration))]
+    own, proxy = configuration.authentication, configuration.proxy
+    pairs = [(own.get("username"), own.get("password")), (proxy.username, proxy.password) if proxy else ("", "")]
+    secrets += [in_basic(str(user), str(password)) for user, password in pairs if user and password]
+    return Masking(secrets, configuration.secret_headers)
