@@ -112,7 +112,10 @@ class Caching:
         flight = self._flights[key] = asyncio.get_running_loop().create_future()
         outcome: Outcome = Other.AGAIN
         try:
-            status, fields, body = await self._run(scope, receive)
+            answer = await self._run(scope, receive, send, flight)
+            if answer is None:
+                return
+            status, fields, body = answer
             kept = self._keep(scope, values, cleared, status, fields, body)
             outcome = kept or Other.ALONE
         except Problem as problem:
@@ -123,26 +126,43 @@ class Caching:
             raise
         finally:
             del self._flights[key]
-            # with another key now they may want something else
-            flight.set_result(outcome if self._key(scope, values) == key else Other.AGAIN)
+            if not flight.done():
+                # with another key now they may want something else
+                flight.set_result(outcome if self._key(scope, values) == key else Other.AGAIN)
         if kept is not None:
             await _answer(kept, scope[SCOPE_KEY], b"fwd=miss; stored", send)
         else:
             await _send(send, status, [*fields, (b"cache-status", b"apimgmt; fwd=miss")], scope[SCOPE_KEY], body)
 
-    async def _run(self, scope: dict[str, Any], receive: Any) -> tuple[int, list[Field], bytes]:
-        """The operation's own answer, without the fields that policies add for this one caller."""
+    async def _run(
+        self, scope: dict[str, Any], receive: Any, send: Any, flight: asyncio.Future[Outcome]
+    ) -> tuple[int, list[Field], bytes] | None:
+        """The operation's own answer, without the fields that policies add for this one caller.
+
+        None for one that comes in pieces or early: it is passed on, never kept, and nobody waits for its end.
+        """
         request: Request = scope[SCOPE_KEY]
         messages: list[dict[str, Any]] = []
 
         async def record(message: dict[str, Any]) -> None:
-            messages.append(message)
+            if flight.done():
+                await send(message)
+            elif message.get("more_body") or (messages and _is_early(request)):
+                # it comes in pieces, or the process goes on after it
+                flight.set_result(Other.ALONE)
+                fields = [*messages[0]["headers"], *(added or ()), (b"cache-status", b"apimgmt; fwd=miss")]
+                await send({**messages[0], "headers": fields})
+                await send(message)
+            else:
+                messages.append(message)
 
         added, request.added = request.added, None
         try:
             await self._app(scope, receive, record)
         finally:
             request.added = added
+        if flight.done():
+            return None
         start, *parts = messages
         return start["status"], list(start["headers"]), b"".join(part.get("body", b"") for part in parts)
 
@@ -162,6 +182,11 @@ class Caching:
         text = self._maker.text(values)
         kept = Kept(self._api, self._operation, text, fields, body, tag, now, now + seconds)
         return kept if self._answers.keep(self._key(scope, values), kept) else None
+
+
+def _is_early(request: Request) -> bool:
+    """Whether the process goes on after the answer."""
+    return request.run is not None and request.run.answered is not None
 
 
 def _answer(kept: Kept, request: Request, how: bytes, send: Any, age: int | None = None) -> Awaitable[None]:

@@ -7,11 +7,12 @@ import time
 from pathlib import Path
 
 import pytest
+import redis.asyncio
 from redis_server import RedisServer
 
 from apimgmt.errors import SettingInvalid
 from apimgmt.policies.counters import Away, Need
-from apimgmt.policies.counters.remote import REST_SECONDS, Remote
+from apimgmt.policies.counters.remote import CONNECTIONS, REST_SECONDS, Remote
 from apimgmt.policies.counters.windows import Day, Sliding
 from apimgmt.settings import Settings
 from harness import Client, serve
@@ -58,6 +59,31 @@ async def test_requests_at_once_allow_exactly_the_limit(redis_server: RedisServe
     assert sorted(count.left for count in counts if not count.full) == list(range(100))
     for client in clients:
         await client.close()
+
+
+async def test_a_crowd_goes_over_few_connections_and_none_takes_redis_for_away(redis_server: RedisServer) -> None:
+    """3,000 questions in one moment, the script unknown to Redis: each is answered, 1,000 are let through."""
+    client, need = Remote(redis_server.url), Need(Sliding(60), 1000, ONE)
+    async with redis.asyncio.Redis.from_url(redis_server.url) as other:
+        before = len(await other.client_list())
+        await other.script_flush()
+        counts = await asyncio.gather(*(client.take([need], time.time()) for _ in range(3_000)))
+        assert len(await other.client_list()) - before <= CONNECTIONS
+    assert sum(not count.full for [count] in counts) == 1000
+    await client.close()
+
+
+async def test_whoever_goes_away_while_asking_disturbs_nobody(redis_server: RedisServer) -> None:
+    """Of 100 that ask in one moment every second one is cancelled; the others get their answers."""
+    client, need = Remote(redis_server.url), Need(Sliding(60), 1000, ONE)
+    asked = [asyncio.create_task(client.take([need], time.time())) for _ in range(100)]
+    await asyncio.sleep(0)
+    for task in asked[::2]:
+        task.cancel()
+    answers = await asyncio.gather(*asked, return_exceptions=True)
+    assert all(isinstance(answer, asyncio.CancelledError) for answer in answers[::2])
+    assert all(not count.full for [count] in answers[1::2])
+    await client.close()
 
 
 async def test_the_window_slides_in_redis(redis_server: RedisServer) -> None:

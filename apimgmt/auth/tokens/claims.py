@@ -21,6 +21,11 @@ class ClaimsPrincipal:
         """All claims of the token; a copy, for the token is kept and serves other requests."""
         return copy.deepcopy(dict(self._claims))
 
+    @property
+    def Roles(self) -> list[str]:  # noqa: N802
+        """The roles of the token, sorted."""
+        return sorted(self._roles)
+
     def HasClaim(self, name: str) -> bool:  # noqa: N802  (F-073)
         """Whether the token has a claim of that name, whatever its value."""
         return name in self._claims

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from typing import NamedTuple, Protocol
 
+import msgspec
+
 from apimgmt.errors import ApimgmtError
 
 
@@ -42,7 +44,7 @@ class Need(NamedTuple):
     digest: bytes
 
 
-class Count(NamedTuple):
+class Count(msgspec.Struct, frozen=True, gc=False):
     """What became of a need: the requests that are ``left``, the seconds until there are more, and whether it was
     ``full``, so that the request is refused."""
 

@@ -89,9 +89,9 @@ class Limiter:
         """Say what is left; raises Problem ``quota-exceeded``."""
         figures: list[int] = []
         full = False
-        for left, seconds, is_full in counts:
-            figures += (left, ceil(seconds))
-            full = full or is_full
+        for count in counts:
+            figures += (count.left, ceil(count.seconds))
+            full = full or count.full
         request.add(self._policies, (b"ratelimit", self._form % tuple(figures)))
         if full:
             raise self._refusal(counts)

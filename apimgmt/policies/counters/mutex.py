@@ -45,11 +45,10 @@ class Mutex:
     def lock(self) -> bool:
         """Take it, if nobody has it; one whose holder died is taken over."""
         fault = _trylock(self._address)
-        if fault == errno.EOWNERDEAD:
-            fault = _consistent(self._address)
-        if fault == errno.EBUSY:
-            return False
-        _check(fault)
+        if fault:
+            if fault == errno.EBUSY:
+                return False
+            _check(_consistent(self._address) if fault == errno.EOWNERDEAD else fault)
         return True
 
     def unlock(self) -> None:

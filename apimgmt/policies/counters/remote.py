@@ -2,20 +2,27 @@
 
 A counter is a hash of bucket to requests. The clock of sliding windows is that of Redis, so that machines whose clocks
 differ agree; days and months are those of the machine that asks.
+
+Few connections carry all questions of a worker: while they are under way, further ones gather and go together.
 """
 
 from __future__ import annotations
 
+import asyncio
+import hashlib
 import logging
 import math
 import time
+from collections import deque
 from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 from apimgmt.errors import SettingInvalid
 from apimgmt.policies.counters import Away, Count, Need
 
 log = logging.getLogger("apimgmt.counters")
-CONNECTIONS = 16
+CONNECTIONS = 4
+BATCH_MOST = 200
 PATIENCE_SECONDS = 1.0
 REST_SECONDS = 1.0
 
@@ -54,6 +61,14 @@ return {full and 1 or 0, string.format('%.6f', now), answer}
 """
 
 
+class Question(NamedTuple):
+    """One call of the script, and where its answer goes."""
+
+    keys: list[str]
+    arguments: list[float]
+    answer: asyncio.Future[Any]
+
+
 class Remote:
     """The counters of all machines that have this ``url``; raises SettingInvalid if there is no client for it."""
 
@@ -62,7 +77,7 @@ class Remote:
             import redis.asyncio as redis
             from redis.asyncio.retry import Retry
             from redis.backoff import NoBackoff
-            from redis.exceptions import RedisError
+            from redis.exceptions import NoScriptError, RedisError
         except ImportError:
             raise SettingInvalid("redis_url needs the package redis: pip install 'apimgmt[redis]'") from None
         try:
@@ -77,8 +92,11 @@ class Remote:
         except ValueError as error:
             raise SettingInvalid(f"redis_url: {error}") from None
         self._client = redis.Redis.from_pool(pool)
-        self._script = self._client.register_script(SCRIPT)
+        self._digest = hashlib.sha1(SCRIPT.encode(), usedforsecurity=False).hexdigest()
+        self._absent = NoScriptError
         self._faults = (RedisError, OSError, TimeoutError)
+        self._waiting: deque[Question] = deque()
+        self._carriers: set[asyncio.Task[None]] = set()
         self._rests_until = 0.0
 
     async def take(self, needs: Sequence[Need], now: float) -> list[Count]:
@@ -91,7 +109,7 @@ class Remote:
             kept = window.start(bucket + window.earlier + 1) - now + max(window.length, 1)
             arguments += [requests, window.earlier, window.length, bucket, math.ceil(kept * 1000)]
         try:
-            full, then, answer = await self._script(keys=[_key(need) for need in needs], args=arguments)
+            full, then, answer = await self._ask([_key(need) for need in needs], arguments)
         except self._faults as error:
             self._rests_until = time.monotonic() + REST_SECONDS
             log.error("Redis is away: %s", type(error).__name__)
@@ -103,9 +121,55 @@ class Remote:
             counts.append(Count(max(left if full else left - 1, 0), seconds, left <= 0))
         return counts
 
+    def _ask(self, keys: list[str], arguments: list[float]) -> asyncio.Future[Any]:
+        question = Question(keys, arguments, asyncio.get_running_loop().create_future())
+        self._waiting.append(question)
+        if len(self._carriers) < CONNECTIONS:
+            carrier = asyncio.create_task(self._carry())
+            self._carriers.add(carrier)
+            carrier.add_done_callback(self._carriers.discard)
+        return question.answer
+
+    async def _carry(self) -> None:
+        """Ask what is waiting, together, until nothing is."""
+        while self._waiting:
+            batch = [self._waiting.popleft() for _ in range(min(BATCH_MOST, len(self._waiting)))]
+            try:
+                await self._ask_together(batch)
+            except self._faults as error:
+                for question in batch:
+                    _answer(question, error)
+
+    async def _ask_together(self, batch: list[Question]) -> None:
+        answers = await self._sent(batch)
+        if any(isinstance(answer, self._absent) for answer in answers):
+            # a Redis that was just started does not know the script; what it did not run it did not count
+            await self._client.script_load(SCRIPT)
+            again = [place for place, answer in enumerate(answers) if isinstance(answer, self._absent)]
+            for place, answer in zip(again, await self._sent([batch[place] for place in again]), strict=True):
+                answers[place] = answer
+        for question, answer in zip(batch, answers, strict=True):
+            _answer(question, answer)
+
+    async def _sent(self, batch: list[Question]) -> list[Any]:
+        pipeline = self._client.pipeline(transaction=False)
+        for question in batch:
+            pipeline.evalsha(self._digest, len(question.keys), *question.keys, *question.arguments)
+        answers: list[Any] = await pipeline.execute(raise_on_error=False)
+        return answers
+
     async def close(self) -> None:
         """Let go of the connections."""
         await self._client.aclose()
+
+
+def _answer(question: Question, answer: Any) -> None:
+    if question.answer.done():  # whoever asked is gone
+        return
+    if isinstance(answer, BaseException):
+        question.answer.set_exception(answer)
+    else:
+        question.answer.set_result(answer)
 
 
 def _key(need: Need) -> str:
