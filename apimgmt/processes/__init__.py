@@ -10,8 +10,9 @@ The result becomes the HTTP response (see ``gateway/messages.py``).
 
 from __future__ import annotations
 
+import asyncio
 import base64
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 from apimgmt.members import HeaderMembers as HeaderMembers
@@ -134,16 +135,94 @@ class Data:
         return f"{scope['scheme']}://{host}{target}{'?' + query if query else ''}"
 
 
-class Invocation:
-    """One run of a process: ``#trigger``. ``claimsprincipal`` is None unless the caller came with OAuth 2 (F-071)."""
+class Answering(Protocol):
+    """Who can answer the caller of an invocation before its process ends."""
 
-    __slots__ = ("claimsprincipal", "data", "operation", "scope")
+    async def answer(self, invocation: Invocation, result: Any) -> None:
+        """Send the answer for this result; raises Problem ``bad-result`` for one that cannot be sent."""
+
+
+class Invocation:
+    """One run of a process: ``#trigger``. ``claimsprincipal`` is None unless the caller came with OAuth 2 (F-071).
+
+    ``answering`` sends early answers through ``channel``, in the loop of ``task``; ``early`` is the result of the
+    first. ``answered`` are the seconds after which the caller had one and ``status`` is its status; once it ``is_over``
+    for the caller, no other counts. ``tasks`` are those that a flow performed, ``error`` is what it ended with. A run
+    that goes on by itself has an ``identity``, and ``keep`` performs the tasks of a flow so that none is repeated.
+    """
+
+    __slots__ = (
+        "answered",
+        "answering",
+        "channel",
+        "claimsprincipal",
+        "data",
+        "early",
+        "error",
+        "identity",
+        "is_handed_over",
+        "is_over",
+        "keep",
+        "operation",
+        "scope",
+        "status",
+        "task",
+        "tasks",
+    )
 
     def __init__(self, operation: Operation, data: Data, scope: Mapping[str, Any], claimsprincipal: Any = None) -> None:
         self.operation = operation
         self.data = data
         self.scope = scope
         self.claimsprincipal = claimsprincipal
+        self.answering: Answering | None = None
+        self.channel: Any = None
+        self.error: BaseException | None = None
+        self.task: asyncio.Task[Any] | None = None
+        self.answered: float | None = None
+        self.identity = ""
+        self.is_handed_over = False
+        self.is_over = False
+        self.keep: Any = None
+        self.early: Any = None
+        self.status = 200
+        self.tasks: Sequence[Any] = ()
+
+    def respond(self, result: Any) -> Any:
+        """Answer the caller now, and go on: ``await trigger.respond(result)``, without ``await`` in a thread (F-103).
+
+        Whether the caller got this: only the first early answer counts (F-105), and none after the timeout. What can be
+        returned can be given here; raises Problem ``bad-result`` for what cannot be sent.
+        """
+        task = self.task
+        if _has_loop():
+            return self._respond(result)
+        if task is None or self.is_over:
+            return False
+        return asyncio.run_coroutine_threadsafe(self._respond(result), task.get_loop()).result()
+
+    async def _respond(self, result: Any) -> bool:
+        if self.is_over:
+            return False
+        # before anything is awaited: two branches of a process may respond at once
+        self.is_over, self.early = True, result
+        if self.answering is not None:
+            try:
+                await self.answering.answer(self, result)
+            except HandedOver:
+                raise
+            except BaseException:
+                self.is_over = False
+                raise
+        return True
+
+
+def _has_loop() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
 
 
 Process = Callable[[Invocation], Awaitable[Any]]
@@ -154,6 +233,18 @@ class ProcessKind(Protocol):
 
     def build(self, operation: Operation, api: CompiledApi) -> Process:
         """The function that runs for every request; raises SettingInvalid if the configuration cannot work."""
+        ...
+
+
+class Pieces(Protocol):
+    """A body that comes piece by piece."""
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        """The pieces; raises ConnectionFailed where no more can come."""
+        ...
+
+    async def aclose(self) -> None:
+        """Let go of where they come from; may be called twice."""
         ...
 
 
@@ -211,3 +302,42 @@ class Alternatives:
         self.contents = contents
         self.status = status
         self.headers = headers
+
+
+class Passed:
+    """An answer of another system, passed on as it came, without negotiation.
+
+    ``headers`` are ready to be sent: pairs of bytes, names in lower case, nothing of the connection. The body is
+    ``content``, or comes in ``pieces``: an iterator of bytes whose ``aclose`` is called however it ends.
+    """
+
+    __slots__ = ("content", "headers", "pieces", "status")
+
+    def __init__(
+        self, status: int, headers: list[tuple[bytes, bytes]], content: bytes = b"", pieces: Pieces | None = None
+    ) -> None:
+        self.status = status
+        self.headers = headers
+        self.content = content
+        self.pieces = pieces
+
+
+class Intermediate:
+    """An early answer, yielded by a generator that goes on afterwards: ``yield Intermediate(result)`` (F-103)."""
+
+    __slots__ = ("result",)
+
+    def __init__(self, result: Any) -> None:
+        self.result = result
+
+
+class HandedOver(Exception):
+    """Somebody else goes on with this run, from the task of its flow that has just answered the caller."""
+
+
+class Thrown(Exception):
+    """``raise Thrown(result)``: the caller gets this answer, and the run counts as failed (F-125)."""
+
+    def __init__(self, result: Any) -> None:
+        super().__init__("the process ended with an answer of its own")
+        self.result = result

@@ -22,7 +22,7 @@ from connexion import context as connexion
 
 from apimgmt.errors import SettingInvalid
 from apimgmt.model import CompiledApi, Operation, Struct
-from apimgmt.processes import Invocation, Process
+from apimgmt.processes import Intermediate, Invocation, Process, Thrown
 from apimgmt.processes.functions.arguments import Arguments, context_of, receiver
 from apimgmt.processes.functions.handlers import load_handlers as load_handlers
 from apimgmt.processes.functions.results import adapted, problem_of
@@ -78,7 +78,9 @@ def _process(call: Process, with_context: bool) -> Process:
         try:
             result = await call(invocation)
             return result if type(result) in _READY else await adapted(result)
-        except (Exception, SystemExit) as error:
+        except Thrown:
+            raise
+        except (Exception, SystemExit, KeyboardInterrupt) as error:
             response = getattr(error, "response", None)
             if response is not None and type(error).__module__.startswith("werkzeug"):
                 # flask.abort(response)
@@ -90,6 +92,8 @@ def _process(call: Process, with_context: bool) -> Process:
 
 def _call(function: Callable[..., Any], operation: Operation, api: CompiledApi) -> Process:
     """The function as a process, before its result is looked at."""
+    if inspect.isasyncgenfunction(function) or inspect.isgeneratorfunction(function):
+        return _generating(function, operation, api)
     # an object that is called is as async as its __call__
     is_async = any(map(inspect.iscoroutinefunction, (function, getattr(type(function), "__call__", None))))  # noqa: B004
     if _takes_invocation(function, operation):
@@ -98,6 +102,40 @@ def _call(function: Callable[..., Any], operation: Operation, api: CompiledApi) 
     if is_async:
         return lambda invocation: function(**arguments(invocation))
     return lambda invocation: _threaded(partial(function, **arguments(invocation)))
+
+
+def _generating(function: Callable[..., Any], operation: Operation, api: CompiledApi) -> Process:
+    """A generator as a process: what it yields as ``Intermediate`` is an early answer, and its result is what it
+    returns or, of what else it yields, the last."""
+    is_async = inspect.isasyncgenfunction(function)
+    arguments = None if _takes_invocation(function, operation) else Arguments(function, operation, api, not is_async)
+
+    async def over(generator: Any, invocation: Invocation) -> Any:
+        result = None
+        async for value in generator:
+            if isinstance(value, Intermediate):
+                await invocation.respond(value.result)
+            else:
+                result = value
+        return result
+
+    def through(generator: Any, invocation: Invocation) -> Any:
+        result = None
+        while True:
+            try:
+                value = next(generator)
+            except StopIteration as stop:
+                return result if stop.value is None else stop.value
+            if isinstance(value, Intermediate):
+                invocation.respond(value.result)
+            else:
+                result = value
+
+    async def run(invocation: Invocation) -> Any:
+        generator = function(invocation) if arguments is None else function(**arguments(invocation))
+        return await (over(generator, invocation) if is_async else _threaded(through, generator, invocation))
+
+    return run
 
 
 async def _threaded(function: Callable[..., Any], *arguments: Any) -> Any:

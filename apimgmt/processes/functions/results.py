@@ -15,7 +15,7 @@ from starlette.responses import Response
 from werkzeug.exceptions import HTTPException as WerkzeugException
 from werkzeug.wrappers import Response as WerkzeugResponse
 
-from apimgmt.errors import CATALOGUE, Problem
+from apimgmt.errors import CATALOGUE, ConnectionFailed, Problem
 from apimgmt.processes import Answer, Envelope
 
 Pairs = list[tuple[str, str]]
@@ -43,6 +43,8 @@ def problem_of(error: BaseException) -> Problem:
     """The problem for an exception: what it says on purpose, or ``process-failed`` without any of its words (H-102)."""
     if isinstance(error, Problem):
         return error
+    if isinstance(error, ConnectionFailed):
+        return error.problem()
     if isinstance(error, ProblemException):
         extra = {
             "type": error.type or "about:blank",

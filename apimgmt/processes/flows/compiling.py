@@ -1,0 +1,397 @@
+"""A definition becomes functions: every task with what all tasks have around it, every list of tasks a sequence."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import jsonschema_rs
+import msgspec
+
+from apimgmt.errors import SettingInvalid
+from apimgmt.processes.expressions import ExpressionFailed
+from apimgmt.processes.expressions.children import Children
+from apimgmt.processes.expressions.expression import Expression
+from apimgmt.processes.expressions.operators import Undecided
+from apimgmt.processes.flows import Ended, Execution, Perform, Scope, failure
+from apimgmt.processes.flows.definition import COMMON, Common, Definition, Schema, named, seconds, strictly
+from apimgmt.processes.flows.template import (
+    Evaluate,
+    evaluated,
+    immediate,
+    inner,
+    looked_up,
+    now_of,
+    reference,
+    template,
+)
+from apimgmt.reading import pointer
+from apimgmt.registry import find, names
+
+VARIABLES = ("context", "input", "output", "task", "workflow", "runtime", "trigger", "secrets", "authorization")
+DEEPEST = 50
+CONTINUE, EXIT, END = -1, -2, -3
+DIRECTIVES = {"continue": CONTINUE, "exit": EXIT, "end": END}
+# tasks of the DSL that are not done here, with what to do instead
+UNSUPPORTED = {
+    "listen": "call the flow from outside when the event comes",
+    "emit": "call another system, or send a webhook, with `call: connection`",
+}
+
+
+class Compiler:
+    """Compiles what is below one place of a definition. ``expressions`` are all that were met, with their places."""
+
+    def __init__(self, definition: Definition) -> None:
+        self.definition = definition
+        self.expressions: list[tuple[str, Expression]] = []
+        self._variables: tuple[str, ...] = VARIABLES
+        self._depth = 0
+
+    # ---- values --------------------------------------------------------------------------------------------------
+
+    def template(self, value: Any, place: str) -> Evaluate:
+        """A value in which texts may be ``${ }``."""
+        return template(value, lambda source: self._inserted(source, place))
+
+    def expression(self, text: str, place: str) -> Evaluate:
+        """A text that is an expression, with or without ``${ }`` around it."""
+        source = inner(text)
+        return self._made(text, place) if source is None else self._inserted(source, place)
+
+    def value(self, value: Any, place: str) -> Evaluate:
+        """What transforms data: an expression, or an object with expressions in it; raises SettingInvalid."""
+        if not isinstance(value, str | Mapping):
+            raise SettingInvalid("an expression or an object is needed", place)
+        return self.expression(value, place) if isinstance(value, str) else self.template(value, place)
+
+    def _inserted(self, source: str, place: str) -> Evaluate:
+        """What stands in ``${ }``."""
+        names_ = reference(source)
+        return _referring(names_) if names_ else self._made(source, place)
+
+    def _made(self, source: str, place: str) -> Evaluate:
+        try:
+            expression = Expression(source, self._variables)
+        except ExpressionFailed as error:
+            raise SettingInvalid(str(error), place) from None
+        self.expressions.append((place, expression))
+        return evaluated(expression)
+
+    def with_variables(self, *more: str) -> Variables:
+        """``with compiler.with_variables("item"):`` what is compiled inside sees these variables, too."""
+        return Variables(self, more)
+
+    # ---- tasks ---------------------------------------------------------------------------------------------------
+
+    def sequence(self, items: Any, place: str) -> Perform:
+        """A list of tasks, one after another, or where their ``then`` leads."""
+        if not isinstance(items, list) or not items:
+            raise SettingInvalid("at least one task is needed", place)
+        with self.deeper(place):
+            return self._sequence(items, place)
+
+    @contextmanager
+    def deeper(self, place: str) -> Iterator[None]:
+        """What is compiled inside is one level deeper; raises SettingInvalid if that is one too many."""
+        self._depth += 1
+        if self._depth > DEEPEST:
+            raise SettingInvalid(f"tasks are nested deeper than {DEEPEST} levels", place)
+        yield
+        self._depth -= 1
+
+    def _sequence(self, items: list[Any], place: str) -> Perform:
+        places = [(*named(item, f"{place}/{index}"), f"{place}/{index}") for index, item in enumerate(items)]
+        indexes = {name: index for index, (name, _, _) in enumerate(places)}
+        tasks = [self.task(name, members, where + pointer(name), indexes) for name, members, where in places]
+        return Sequence(tasks, place == "/do").perform
+
+    def task(self, name: str, members: Mapping[str, Any], place: str, indexes: Mapping[str, int]) -> Task:
+        """One task; ``indexes`` says where the tasks beside it are."""
+        kind = next((kind for kind in names("task") if kind in members and not _is_part(kind, members)), None)
+        for unsupported, instead in UNSUPPORTED.items():
+            if unsupported in members:
+                raise SettingInvalid(f"{unsupported} is not done here: {instead}", f"{place}/{unsupported}")
+        if kind is None:
+            raise SettingInvalid(f"a task has one of: {', '.join(names('task'))}", place)
+        common = strictly({key: value for key, value in members.items() if key in COMMON}, Common, place)
+        own = strictly({key: value for key, value in members.items() if key not in COMMON}, find("task", kind), place)
+        return Task(self, name, place, common, own.build(self, place, indexes), directive(common.then, indexes, place))
+
+    def seconds(self, timeout: Any, place: str) -> float | None:
+        """The seconds of a timeout, given in place or by the name of one in ``use``."""
+        if timeout is None:
+            return None
+        if isinstance(timeout, str):
+            timeout = self.definition.use.timeouts.get(timeout)
+            if timeout is None:
+                raise SettingInvalid("there is no such timeout in `use`", place)
+        if not isinstance(timeout, Mapping) or set(timeout) != {"after"}:
+            raise SettingInvalid("a timeout is an object with `after`, or the name of one", place)
+        return seconds(timeout["after"], f"{place}/after")
+
+    def check_use(self) -> None:
+        """Raise SettingInvalid for what cannot work among that which tasks refer to by name, whether they do or not."""
+        # what is not referred to is only looked at: which variables its expressions have depends on who refers to it
+        looking = Compiler(self.definition)
+        for part in ("errors", "retries", "authentications", "functions"):
+            for name, value in getattr(self.definition.use, part).items():
+                find("reusable", part)(looking, value, f"/use/{part}{pointer(name)}")
+        for name, value in self.definition.use.timeouts.items():
+            looking.seconds(value, f"/use/timeouts{pointer(name)}")
+
+    async def check(self, children: Children) -> None:
+        """Raise SettingInvalid for the first expression that jq cannot compile."""
+        for place, expression in self.expressions:
+            try:
+                await expression.check(children)
+            except ExpressionFailed as error:
+                raise SettingInvalid(f"the expression is not well-formed: {error}", place) from None
+
+
+class Variables:
+    """More variables, for as long as something is compiled."""
+
+    def __init__(self, compiler: Compiler, more: tuple[str, ...]) -> None:
+        self._compiler = compiler
+        self._more = more
+
+    def __enter__(self) -> None:
+        self._before = self._compiler._variables
+        self._compiler._variables = tuple(dict.fromkeys((*self._before, *self._more)))
+
+    def __exit__(self, *_: object) -> None:
+        self._compiler._variables = self._before
+
+
+class Switched:
+    """The output of a task that says itself where to go on: ``then`` is an index or a directive."""
+
+    __slots__ = ("output", "then")
+
+    def __init__(self, output: Any, then: int) -> None:
+        self.output = output
+        self.then = then
+
+
+class Task:
+    """A task with its condition, its transformations and its timeout."""
+
+    def __init__(self, compiler: Compiler, name: str, place: str, common: Common, perform: Perform, then: int) -> None:
+        self._name = name
+        self._place = place
+        self._perform = perform
+        self._then = then
+        self._condition = common.condition and compiler.expression(common.condition, f"{place}/if")
+        source, to, export = common.input, common.output, common.export
+        self._input_schema = validator(source.schema if source else None, f"{place}/input/schema")
+        self._input = source and source.source is not None and compiler.value(source.source, f"{place}/input/from")
+        self._output = to and to.to is not None and compiler.value(to.to, f"{place}/output/as")
+        self._output_schema = validator(to.schema if to else None, f"{place}/output/schema")
+        self._export = export and export.to is not None and compiler.value(export.to, f"{place}/export/as")
+        self._seconds = compiler.seconds(common.timeout, f"{place}/timeout")
+        self._is_plain = not (source or to or export or self._condition or self._seconds)
+        self._now = now_of(perform) if self._is_plain else None
+
+    @property
+    def place(self) -> str:
+        """The pointer of the task."""
+        return self._place
+
+    def at_once(self, scope: Scope, given: Any) -> tuple[Any, int] | None:
+        """The same as :meth:`perform` without waiting for anything; None if that cannot be, and nothing is done yet."""
+        if self._now is None:
+            return None
+        execution, variables = scope.execution, scope.variables
+        began = execution.begin(self._place)
+        variables["input"] = given
+        variables["task"] = {"name": self._name, "reference": self._place, "input": given}
+        try:
+            output = self._now(scope, given)
+        except Undecided:
+            execution.take_back()
+            return None
+        except Exception as error:
+            execution.end(self._place, began, True)
+            if isinstance(error, ExpressionFailed):
+                raise failure("expression", str(error), self._place) from None
+            raise
+        execution.end(self._place, began, False)
+        return (output.output, output.then) if type(output) is Switched else (output, self._then)
+
+    async def perform(self, scope: Scope, given: Any) -> tuple[Any, int]:
+        """The output and where to go on."""
+        execution = scope.execution
+        try:
+            if self._condition and not _truthy(await self._condition(scope, given)):
+                return given, CONTINUE
+            began = execution.begin(self._place)
+        except ExpressionFailed as error:
+            raise failure("expression", str(error), self._place) from None
+        failed = True
+        try:
+            output, then = await self._performed(scope, given)
+            failed = False
+            return output, then
+        except Ended:
+            failed = False
+            raise
+        except ExpressionFailed as error:
+            raise failure("expression", str(error), self._place) from None
+        finally:
+            execution.end(self._place, began, failed)
+
+    async def _performed(self, scope: Scope, raw: Any) -> tuple[Any, int]:
+        variables = scope.variables
+        given = await self._input(scope, raw) if self._input else raw
+        _check(self._input_schema, given, "input", self._place)
+        variables["input"] = given
+        variables["task"] = {"name": self._name, "reference": self._place, "input": raw}
+        if self._seconds is None:
+            output = await self._perform(scope, given)
+        else:
+            try:
+                async with asyncio.timeout(self._seconds):
+                    output = await self._perform(scope, given)
+            except TimeoutError:
+                raise failure("timeout", f"the task took longer than {self._seconds:g} s", self._place) from None
+        then = self._then
+        if type(output) is Switched:
+            output, then = output.output, output.then
+        if self._is_plain:
+            return output, then
+        variables["output"] = output
+        if self._output:
+            output = await self._output(scope, output)
+        _check(self._output_schema, output, "output", self._place)
+        if self._export:
+            scope.execution.context = variables["context"] = await self._export(scope, output)
+        return output, then
+
+
+class Sequence:
+    """Tasks one after another."""
+
+    def __init__(self, tasks: list[Task], is_whole: bool = False) -> None:
+        self._tasks = tasks
+        self._is_whole = is_whole
+
+    async def perform(self, scope: Scope, given: Any) -> Any:
+        """The output of the last one that was performed; raises Ended if one of them ends the flow."""
+        tasks, index = self._tasks, 0
+        keep = scope.execution.keep if self._is_whole else None
+        while index < len(tasks):
+            scope.variables["context"] = scope.execution.context
+            if keep is None:
+                done = tasks[index].at_once(scope, given)
+                given, then = done if done is not None else await tasks[index].perform(scope, given)
+                if scope.execution.is_due():
+                    # what never waits lets others go on, too
+                    await asyncio.sleep(0)
+            else:
+                given, then = await keep(tasks[index].place, tasks[index].perform, scope, given)
+            if then == CONTINUE:
+                index += 1
+            elif then == EXIT:
+                break
+            elif then == END:
+                raise Ended(given)
+            else:
+                index = then
+        return given
+
+
+class Flow:
+    """A compiled flow. Raises SettingInvalid with the place of whatever cannot work."""
+
+    def __init__(self, definition: Definition) -> None:
+        self.definition = definition
+        self.compiler = compiler = Compiler(definition)
+        source, to = definition.input, definition.output
+        self._schema = validator(source.schema if source else None, "/input/schema")
+        self._input = source and source.source is not None and compiler.value(source.source, "/input/from")
+        self._perform = compiler.sequence(definition.do, "/do")
+        compiler.check_use()
+        self._output = to and to.to is not None and compiler.value(to.to, "/output/as")
+        self._output_schema = validator(to.schema if to else None, "/output/schema")
+        self._seconds = compiler.seconds(definition.timeout, "/timeout")
+        self._about = {"definition": msgspec.to_builtins(definition)}
+
+    async def run(self, execution: Execution, given: Any, trigger: Any = None) -> Any:
+        """The output for an input; raises FlowFailed. ``trigger`` is what references and ``$trigger`` see."""
+        about = {**self._about, "input": given}
+        scope = Scope(execution, dict.fromkeys(VARIABLES) | {"workflow": about, "trigger": trigger, "runtime": RUNTIME})
+        try:
+            async with asyncio.timeout(self._seconds):
+                return await self._run(scope, given)
+        except TimeoutError:
+            raise failure("timeout", f"the flow took longer than {self._seconds:g} s") from None
+        except ExpressionFailed as error:
+            raise failure("expression", str(error)) from None
+
+    async def _run(self, scope: Scope, given: Any) -> Any:
+        _check(self._schema, given, "input", "")
+        if self._input:
+            given = await self._input(scope, given)
+        scope.variables["input"] = given
+        try:
+            output = await self._perform(scope, given)
+        except Ended as end:
+            output = end.output
+        if self._output:
+            scope.variables["output"] = output
+            output = await self._output(scope, output)
+        _check(self._output_schema, output, "output", "")
+        return output
+
+
+RUNTIME = {"name": "apimgmt"}
+
+
+def directive(then: str, indexes: Mapping[str, int], place: str) -> int:
+    """Where a ``then`` leads; raises SettingInvalid for a task that is not beside this one."""
+    if then in DIRECTIVES:
+        return DIRECTIVES[then]
+    if then not in indexes:
+        beside = ", ".join(indexes)
+        raise SettingInvalid(f"there is no task {then!r:.100} beside this one; there are: {beside}", f"{place}/then")
+    return indexes[then]
+
+
+def validator(schema: Schema | None, place: str) -> Any:
+    """What checks values against a schema, or None; raises SettingInvalid for a schema that is none."""
+    if schema is None:
+        return None
+    if schema.format.partition(":")[0] != "json":
+        raise SettingInvalid("schemas are of the format json", f"{place}/format")
+    try:
+        return jsonschema_rs.validator_for(schema.document)
+    except (ValueError, jsonschema_rs.ValidationError) as error:
+        raise SettingInvalid(f"this is no JSON Schema: {str(error).splitlines()[0]}", f"{place}/document") from None
+
+
+def _check(schema: Any, value: Any, what: str, place: str) -> None:
+    if schema is None:
+        return
+    error = next(iter(schema.iter_errors(value)), None)
+    if error is not None:
+        where = "/".join(map(str, error.instance_path))
+        raise failure("validation", f"the {what} does not fit its schema at /{where}: {error.message}", place)
+
+
+def _referring(names_: tuple[str, ...]) -> Evaluate:
+    async def evaluate(scope: Scope, given: Any) -> Any:
+        return looked_up(names_, scope.variables.get("trigger"))
+
+    return immediate(evaluate, lambda scope, given: looked_up(names_, scope.variables.get("trigger")))
+
+
+def _is_part(kind: str, members: Mapping[str, Any]) -> bool:
+    """Whether ``do`` belongs to another kind of task here."""
+    return kind == "do" and "for" in members
+
+
+def _truthy(value: Any) -> bool:
+    return value is not None and value is not False
