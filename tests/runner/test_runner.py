@@ -1,0 +1,376 @@
+"""Durable runs: accepted by the gateway, performed by the runner, killed and taken up again (apimgmt/runner)."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import psutil
+import pytest
+import sqlalchemy
+
+from apimgmt.archive import Archive
+from apimgmt.model import Binding
+from apimgmt.runs.orders import Asked, Order, Orders
+from apimgmt.runs.store import RunStore
+from apimgmt.settings import Settings, to_environment
+from apimgmt.spec.compiler.compiler import compile_document
+from apimgmt.spec.intake.loader import load
+from harness import serve
+
+LONG = bool(os.environ.get("APIMGMT_LONG"))
+PATIENCE = 90.0
+DOCUMENT = b"""
+openapi: 3.1.0
+info: {title: jobs, version: '1'}
+paths:
+  /jobs/{n}:
+    post:
+      operationId: job
+      parameters: [{name: n, in: path, required: true, schema: {type: integer}}]
+      requestBody: {content: {application/json: {schema: {type: object}}}}
+      responses: {'200': {description: ok}}
+"""
+HANDLERS = """
+import asyncio, os, time
+
+def note(text):
+    with open(os.environ["LEDGER"], "a") as ledger:
+        ledger.write(text + "\\n")
+
+async def whole(trigger):
+    note(f"{trigger.data.path.n} whole")
+    return {"n": trigger.data.path.n, "run": trigger.identity, "authorization": trigger.data.httpHeaders.authorization}
+
+def failing(n):
+    raise KeyError("ledger")
+
+async def endless(n):
+    note(f"{n} endless")
+    await asyncio.sleep(3600)
+
+def work(n, step):
+    note(f"{n} {step} begin")
+    time.sleep(float(os.environ.get("STEP_SECONDS", "0.05")))
+    note(f"{n} {step} end")
+    return {"n": n, "step": step}
+"""
+
+
+def step(number: int) -> dict[str, Any]:
+    """A task that notes its beginning and its end."""
+    arguments = {"n": "${$trigger.data.path.n}", "step": number}
+    return {f"step{number}": {"call": "python", "with": {"function": "work", "arguments": arguments}}}
+
+
+FLOW = {
+    "document": {"dsl": "1.0.0", "namespace": "jobs", "name": "job", "version": "1.0.0"},
+    "do": [step(1), step(2), step(3)],
+}
+
+
+class Place:
+    """A data folder with one published document, and a runner that can be killed and started again."""
+
+    def __init__(self, root: Path, database_url: str = "", **environment: str) -> None:
+        self.handlers = root / "job_handlers.py"
+        self.handlers.write_text(HANDLERS)
+        self.ledger = root / "ledger"
+        self.settings = Settings(data=str(root / "data"), handlers=str(self.handlers), database_url=database_url)
+        self.archive = Archive(self.settings.root)
+        document = load(DOCUMENT, "application/yaml", self.settings)
+        compiled = msgspec.json.encode(compile_document(document))
+        self.digest = self.archive.put_api(compiled, msgspec.json.encode(document.root))
+        self.orders = Orders(self.settings)
+        self.processes: list[subprocess.Popen[bytes]] = []
+        self.environment = {**os.environ, **to_environment(self.settings), "LEDGER": str(self.ledger), **environment}
+
+    def order(self, number: int, binding: Binding, seconds: float = 60.0) -> str:
+        """Accept one, as the gateway does."""
+        identity = f"{number:x}-{secrets.token_hex(8)}"
+        asked = Asked(
+            method="POST", scheme="http", target=f"/jobs/{number}", query_string="", headers=(), client="",
+            path={"n": number}, query={}, header={}, cookie={},
+        )  # fmt: skip
+        self.orders.accept(
+            Order(
+                id=identity,
+                api="api_jobs",
+                operation="post /jobs/{n}",
+                digest=self.digest,
+                binding=binding,
+                accepted=time.time(),
+                seconds=seconds,
+                asked=asked,
+            )
+        )
+        return identity
+
+    def start(self) -> subprocess.Popen[bytes]:
+        """Start the runner."""
+        command = [sys.executable, "-c", "from apimgmt.cli.child import perform; perform()"]
+        process = subprocess.Popen(command, env=self.environment, process_group=0)
+        self.processes.append(process)
+        return process
+
+    def kill_child(self) -> None:
+        """kill -9 for the process that performs."""
+        for child in psutil.Process(self.processes[-1].pid).children():
+            child.kill()
+
+    def kill(self) -> None:
+        """kill -9 for all of it."""
+        os.killpg(self.processes[-1].pid, signal.SIGKILL)
+        self.processes[-1].wait()
+
+    def lines(self) -> Counter[str]:
+        """What the steps noted, and how often."""
+        return Counter(self.ledger.read_text().splitlines()) if self.ledger.exists() else Counter()
+
+    def close(self) -> None:
+        """Leave nothing running."""
+        for process in self.processes:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+
+
+def repeated(ledger: list[str]) -> list[str]:
+    """The steps that began again although a later step of their run had begun, so that they were finished and kept."""
+    reached: dict[str, int] = {}
+    found = []
+    for line in ledger:
+        number, one, what = line.split()
+        if what == "begin":
+            if int(one) < reached.get(number, 0):
+                found.append(line)
+            reached[number] = max(reached.get(number, 0), int(one))
+    return found
+
+
+def test_a_repeated_step_is_found() -> None:
+    """The check sees a finished step that began again, and lets pass one that was under way."""
+    assert repeated(["1 1 begin", "1 1 begin", "1 1 end", "1 2 begin", "1 2 begin"]) == []
+    assert repeated(["1 1 begin", "1 1 end", "1 2 begin", "2 1 begin", "1 1 begin"]) == ["1 1 begin"]
+
+
+def _folder(root: Path, name: str) -> Path:
+    (root / name).mkdir()
+    return root / name
+
+
+def until(condition: Callable[[], Any], seconds: float = PATIENCE) -> Any:
+    """Wait for a condition; fails if it does not come true."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if found := condition():
+            return found
+        time.sleep(0.05)
+    raise AssertionError("it did not happen in time")
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest) -> Iterator[str]:
+    """SQLite in the data folder, or a PostgreSQL database of the test's own."""
+    if request.param == "sqlite":
+        yield ""
+        return
+    local = os.environ.get("APIMGMT_TEST_DATABASE_URL", "postgresql+psycopg:///test")
+    name = f"apimgmt_runs_{secrets.token_hex(4)}"
+    try:
+        engine = sqlalchemy.create_engine(local, isolation_level="AUTOCOMMIT")
+        with engine.connect() as connection:
+            connection.execute(sqlalchemy.text(f"CREATE DATABASE {name}"))
+    except (ImportError, sqlalchemy.exc.SQLAlchemyError) as error:
+        pytest.skip(f"no PostgreSQL to test with: {str(error).splitlines()[0]}")
+    yield sqlalchemy.make_url(local).set(database=name).render_as_string(hide_password=False)
+    with engine.connect() as connection:
+        connection.execute(sqlalchemy.text(f"DROP DATABASE {name} WITH (FORCE)"))
+    engine.dispose()
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[Place]:
+    """A place on SQLite."""
+    made = Place(tmp_path)
+    yield made
+    made.close()
+
+
+@pytest.mark.rows("H-106")
+def test_orders_are_performed_and_their_outcomes_kept(place: Place) -> None:
+    """A function as a whole, a flow task by task, one that fails, one that is cancelled, one that takes too long."""
+    whole = place.order(1, Binding(kind="python", config={"function": "whole"}))
+    flow = place.order(2, Binding(kind="flow", config={"definition": FLOW}))
+    failing = place.order(3, Binding(kind="python", config={"function": "failing"}))
+    late = place.order(4, Binding(kind="python", config={"function": "endless"}), seconds=0.5)
+    unknown = place.order(5, Binding(kind="python", config={"function": "gone"}))
+    assert place.orders.find(whole)[1] == "accepted"
+    runner = place.start()
+    found = {
+        identity: until(lambda i=identity: place.orders.outcome(i))
+        for identity in (whole, flow, failing, late, unknown)
+    }
+    assert found[whole].response == {
+        "status": 200,
+        "headers": {},
+        "body": {"n": 1, "run": whole, "authorization": None},
+    }
+    assert found[flow].response["body"] == {"n": 2, "step": 3}
+    assert [task.task for task in found[flow].tasks] == ["/do/0/step1", "/do/1/step2", "/do/2/step3"]
+    assert [found[one].state for one in (whole, flow, failing, late, unknown)] == [
+        *("succeeded", "succeeded", "failed", "timed-out", "failed")
+    ]
+    assert found[failing].problem["status"] == 500 and "ledger" not in str(found[failing].problem)
+    run = until(lambda: RunStore(place.settings.root).find(failing))
+    assert run.state == "failed" and run.fault is not None and "KeyError: 'ledger'" in run.fault.reason
+    assert place.orders.find(whole)[1] == "succeeded" and place.orders.open() == []
+    runner.terminate()
+    assert runner.wait(PATIENCE) == 0
+
+
+def test_a_run_is_cancelled(place: Place) -> None:
+    """What is under way is stopped before its next step, and says so."""
+    definition = {**FLOW, "do": [step(1), {"pause": {"wait": {"milliseconds": 500}}}, step(2)]}
+    identity = place.order(1, Binding(kind="flow", config={"definition": definition}))
+    place.start()
+    until(lambda: place.lines()["1 1 end"])
+    place.orders.command(identity, "cancel")
+    assert until(lambda: place.orders.outcome(identity)).state == "cancelled"
+    assert place.lines()["1 2 begin"] == 0
+
+
+def test_a_failed_run_goes_on_at_the_step_that_failed(tmp_path: Path) -> None:
+    """Somebody mends what was wrong and has it tried again: the steps before it are not repeated."""
+    place = Place(tmp_path)
+    definition = {**FLOW, "do": [step(1), step(2), step(3)]}
+    definition["do"][1]["step2"]["with"]["arguments"]["n"] = "${$trigger.data.path.n}"
+    mended = tmp_path / "mended"
+    place.handlers.write_text(
+        HANDLERS.replace('    note(f"{n} {step} begin")\n', '    note(f"{n} {step} begin")\n    mended(step)\n')
+        + f"\ndef mended(step):\n    assert step != 2 or os.path.exists({str(mended)!r})\n"
+    )
+    try:
+        identity = place.order(1, Binding(kind="flow", config={"definition": definition}))
+        place.start()
+        assert until(lambda: place.orders.outcome(identity)).state == "failed"
+        mended.touch()
+        place.orders.command(identity, "retry")
+        until(lambda: (outcome := place.orders.outcome(identity)) and outcome.state == "succeeded")
+        lines = place.lines()
+        assert [lines[f"1 {one} begin"] for one in (1, 2, 3)] == [1, 2, 1]
+    finally:
+        place.close()
+
+
+@pytest.mark.rows("H-106")
+def test_a_killed_runner_loses_nothing_and_repeats_no_finished_step(tmp_path: Path, database: str) -> None:
+    """``kill -9`` again and again while orders come: each ends once, and no step begins again once its end is kept.
+
+    What was under way at a kill runs again: at most once more for each kill.
+    """
+    rate, seconds = (50, 60) if LONG else (8, 8)
+    place = Place(tmp_path, database, STEP_SECONDS="0.02")
+    binding = Binding(kind="flow", config={"definition": FLOW})
+    identities: list[str] = []
+    kills = 0
+    try:
+        place.start()
+        began = killed = time.monotonic()
+        while time.monotonic() - began < seconds:
+            identities.append(place.order(len(identities), binding))
+            time.sleep(1 / rate)
+            if time.monotonic() - killed >= (1.0 if LONG else 2.5):
+                if kills % 5 != 1:
+                    place.kill_child()
+                else:
+                    place.kill()
+                    place.start()
+                kills, killed = kills + 1, time.monotonic()
+        until(lambda: not place.orders.accepted() and not place.orders.open(), PATIENCE)
+    finally:
+        place.close()
+    outcomes = [place.orders.outcome(identity) for identity in identities]
+    assert kills >= 2
+    assert [outcome.state for outcome in outcomes if outcome is not None] == ["succeeded"] * len(identities)
+    assert repeated(place.ledger.read_text().splitlines()) == []
+    lines = place.lines()
+    for number in range(len(identities)):
+        assert all(1 <= lines[f"{number} {one} end"] <= kills + 1 for one in (1, 2, 3))
+
+
+@pytest.mark.rows("H-106")
+def test_the_runs_of_a_dead_runner_are_taken_over(tmp_path: Path, database: str) -> None:
+    """Another runner, on another machine with the same PostgreSQL, ends what the first began, within 30 s."""
+    if not database:
+        pytest.skip("a file is one machine's: its runner is started again")
+    first = Place(_folder(tmp_path, "a"), database, STEP_SECONDS="1")
+    second = Place(_folder(tmp_path, "b"), database)
+    try:
+        identity = first.order(1, Binding(kind="flow", config={"definition": FLOW}))
+        second.archive.put_api(
+            first.archive._read(first.archive._compiled_path(first.digest)), first.archive.load_document(first.digest)
+        )
+        first.start()
+        until(lambda: first.lines()["1 1 end"])
+        first.kill()
+        killed = time.monotonic()
+        second.start()
+        until(lambda: second.lines()["1 3 end"])
+        assert time.monotonic() - killed < 30
+        assert first.lines()["1 1 begin"] + second.lines()["1 1 begin"] == 1
+        # the gateway that accepted it learns of it when its runner is there again
+        first.start()
+        assert until(lambda: first.orders.outcome(identity)).state == "succeeded"
+    finally:
+        first.close()
+        second.close()
+
+
+@pytest.mark.rows("F-103", "F-104")
+def test_what_a_durable_flow_does_after_its_early_answer_is_done_by_the_runner(tmp_path: Path) -> None:
+    """The answer comes from the gateway, once the rest is on disk; what was done before it is not done again."""
+    place = Place(tmp_path)
+    os.environ["LEDGER"] = str(place.ledger)
+    respond = {"accept": {"call": "respond", "with": {"status": 202, "body": {"state": "accepted"}}}}
+    export = {"export": {"as": "${ {seen: .step} }"}}
+    first = {"step1": {**step(1)["step1"], **export}}
+    check = {"check": {"set": {"seen": "${$context.seen}", "before": "${.step}"}}}
+    definition = {**FLOW, "do": [first, respond, check, {"last": step(3)["step3"]}, {"sum": {"set": "${$context}"}}]}
+    scope: dict[str, Any] = {"note": None}
+    exec(compile(HANDLERS, "job_handlers", "exec"), scope)
+    client = serve(
+        DOCUMENT.decode(),
+        bindings={"job": {"kind": "flow", "definition": definition}},
+        trigger={"durable": True},
+        settings=place.settings,
+        functions={"work": scope["work"]},
+    )
+    try:
+        answer = client.post("/jobs/5", json={})
+        identity = answer.header("x-request-id") or ""
+        assert (answer.status, answer.json()) == (202, {"state": "accepted"})
+        assert (place.orders.find(identity)[1], place.lines()) == ("accepted", Counter(["5 1 begin", "5 1 end"]))
+        # the gateway of this test keeps its document elsewhere
+        order = msgspec.structs.replace(place.orders.read(identity), digest=place.digest)
+        place.orders.accept(order)
+        place.start()
+        outcome = until(lambda: place.orders.outcome(identity))
+        assert (outcome.state, outcome.response["body"]) == ("succeeded", {"seen": 1})
+        assert place.lines() == Counter(["5 1 begin", "5 1 end", "5 3 begin", "5 3 end"])
+        assert [task.task.rpartition("/")[2] for task in outcome.tasks] == ["step1", "accept", "check", "last", "sum"]
+        run = until(
+            lambda: (found := RunStore(place.settings.root).find(identity)) and found.state != "running" and found
+        )
+        assert (run.state, run.status, run.operation) == ("succeeded", 202, "post /jobs/{n}")
+    finally:
+        place.close()
