@@ -12,6 +12,13 @@ from typing import Any
 import msgspec
 from a2wsgi import WSGIMiddleware
 
+import apimgmt.connections.authentication.apikey
+import apimgmt.connections.authentication.authorizationcode
+import apimgmt.connections.authentication.basic
+import apimgmt.connections.authentication.bearer
+import apimgmt.connections.authentication.clientcredentials
+import apimgmt.connections.authentication.none
+import apimgmt.connections.authentication.signature
 import apimgmt.formats.json
 import apimgmt.formats.xml
 import apimgmt.policies.cache
@@ -20,7 +27,26 @@ import apimgmt.policies.protocols
 import apimgmt.policies.quota
 import apimgmt.policies.ratelimit
 import apimgmt.processes.echo
-import apimgmt.processes.mock  # noqa: F401  importing a plug-in registers it
+import apimgmt.processes.flow
+import apimgmt.processes.flows.functions.connection
+import apimgmt.processes.flows.functions.entity
+import apimgmt.processes.flows.functions.http
+import apimgmt.processes.flows.functions.openapi
+import apimgmt.processes.flows.functions.python
+import apimgmt.processes.flows.tasks.attempt
+import apimgmt.processes.flows.tasks.call
+import apimgmt.processes.flows.tasks.do
+import apimgmt.processes.flows.tasks.fork
+import apimgmt.processes.flows.tasks.loop
+import apimgmt.processes.flows.tasks.respond
+import apimgmt.processes.flows.tasks.set
+import apimgmt.processes.flows.tasks.subflow
+import apimgmt.processes.flows.tasks.switch
+import apimgmt.processes.flows.tasks.throw
+import apimgmt.processes.flows.tasks.wait
+import apimgmt.processes.mock
+import apimgmt.processes.proxy
+import apimgmt.processes.webhook  # noqa: F401  importing a plug-in registers it
 from apimgmt.archive import Archive
 from apimgmt.digest import digest_of
 from apimgmt.gateway.app import Gateway, Worker
@@ -32,21 +58,37 @@ from apimgmt.spec.compiler.compiler import compile_document
 from apimgmt.spec.intake.loader import load
 
 ADMIN_BASE = "/api/v1"
+SIGN_ON = ("/connections/",)
 AUTHORIZATION = ("/oauth2/", "/.well-known/oauth-authorization-server")
 
 
 def gateway() -> Gateway:
     """The gateway of one worker process: follows the data folder."""
     settings = from_environment(os.environ)
+    # connections need them; functions of others, and the programs that these start, do not
+    os.environ.pop("APIMGMT_SECRET_KEYS", None)
     python.functions.threads = settings.threads
     python.functions.update(python.load_handlers(settings.handlers))
     return Worker(settings, Archive(settings.root))
+
+
+def runner() -> None:
+    """The runner: performs what the gateway accepted, until a signal ends it."""
+    from apimgmt.runner.runner import serve
+
+    settings = from_environment(os.environ)
+    # neither the functions of others nor the programs that these start need them
+    for name in ("APIMGMT_SECRET_KEYS", "APIMGMT_DATABASE_URL"):
+        os.environ.pop(name, None)
+    python.functions.threads = settings.threads
+    serve(settings, lambda: python.functions.update(python.load_handlers(settings.handlers)))
 
 
 def admin() -> Gateway:
     """The admin API: our own document, compiled by our compiler, bound to our processes, served by our runtime."""
     # imported here: a gateway worker needs neither the store nor the intake, and starts sooner without them
     from apimgmt.control.service import Control
+    from apimgmt.control.signonpages import signon_pages
     from apimgmt.control.store import Store
     from apimgmt.spec.intake import take_in
 
@@ -57,21 +99,27 @@ def admin() -> Gateway:
         settings, Store(settings), Archive(settings.root), take_in, functions, admin_tokens=token_digests(settings)
     )
     python.functions.update(functions)
-    return ControlPlane(admin_runtime(settings, control), control.authorization())
+    return ControlPlane(
+        admin_runtime(settings, control),
+        {AUTHORIZATION: control.authorization(), SIGN_ON: signon_pages(control.sign_on)},
+    )
 
 
 class ControlPlane(Gateway):
-    """The admin API, and beside it the authorization server, which the gateway passes requests on to."""
+    """The admin API, and beside it pages for browsers: Flask applications by how their paths begin."""
 
-    def __init__(self, runtime: Runtime, authorization: Any) -> None:
+    records_throws = False
+
+    def __init__(self, runtime: Runtime, pages: dict[tuple[str, ...], Any]) -> None:
         super().__init__(runtime)
-        self._authorization: Any = WSGIMiddleware(authorization)
+        self._pages: list[tuple[tuple[str, ...], Any]] = [(paths, WSGIMiddleware(app)) for paths, app in pages.items()]
 
     async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
-        if scope["type"] == "http" and scope["path"].startswith(AUTHORIZATION):
-            await self._authorization(scope, receive, send)
-        else:
-            await super().__call__(scope, receive, send)
+        for paths, app in self._pages:
+            if scope["type"] == "http" and scope["path"].startswith(paths):
+                await app(scope, receive, send)
+                return
+        await super().__call__(scope, receive, send)
 
 
 def admin_runtime(settings: Settings, control: Any) -> Runtime:

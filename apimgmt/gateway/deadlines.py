@@ -35,6 +35,11 @@ class Deadlines:
         self._left[task] = seconds + SWEEP_SECONDS
         return task
 
+    def extend(self, task: Task, seconds: float) -> None:
+        """The task has so many seconds from now on."""
+        if task in self._left:
+            self._left[task] = seconds + SWEEP_SECONDS
+
     def end(self, task: Task) -> None:
         """The process of this task ended."""
         self._left.pop(task, None)

@@ -6,25 +6,34 @@ On the request path nothing is looked up by a name from the document and no sche
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import logging
+import time
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
 
-from apimgmt.errors import Disconnected, Problem, SettingInvalid, SnapshotRefused
+from apimgmt.errors import ConnectionFailed, Disconnected, Problem, SettingInvalid, SnapshotRefused
+from apimgmt.gateway.accepting import Accepting, Done
 from apimgmt.gateway.deadlines import Deadlines
+from apimgmt.gateway.messages.passing import pass_on
+from apimgmt.gateway.messages.reply import Reply
 from apimgmt.gateway.messages.responder import Responder, compile_responder, compress
 from apimgmt.model import Binding, CompiledApi, Operation, Trigger
-from apimgmt.processes import Data, Invocation, Process
+from apimgmt.processes import Data, HandedOver, Invocation, Passed, Process, Thrown
+from apimgmt.processes.functions.results import adapted
 from apimgmt.registry import find
 from apimgmt.request import SCOPE_KEY, Request
+from apimgmt.runs.journal import Journal
 from apimgmt.settings import Settings
 from apimgmt.spec.request.body import BodyReader, compile_body
 from apimgmt.spec.request.parameters import ParameterReader, compile_parameters
 from apimgmt.spec.validation.validator import Validators
 
+log = logging.getLogger("apimgmt.gateway")
 Receive = Callable[[], Any]
 Send = Callable[[Any], Any]
+DURABLE = ("flow", "mock")
 
 
 _NO_VALUES: dict[str, str] = {}
@@ -37,8 +46,10 @@ class OperationApp:
     """
 
     __slots__ = (
+        "_accepting",
         "_body_limit",
         "_deadlines",
+        "_journal",
         "_names",
         "_operation",
         "_process",
@@ -46,6 +57,7 @@ class OperationApp:
         "_read_body",
         "_read_parameters",
         "_responder",
+        "_tail",
         "_timeout",
         "error_format",
     )
@@ -60,6 +72,9 @@ class OperationApp:
         process: Process,
         responder: Responder,
         deadlines: Deadlines,
+        journal: Journal,
+        tail: float,
+        accepting: Accepting | None = None,
     ) -> None:
         self._operation = operation
         self._names = names
@@ -68,6 +83,9 @@ class OperationApp:
         self._process = process
         self._responder = responder
         self._deadlines = deadlines
+        self._journal = journal
+        self._tail = tail
+        self._accepting = accepting
         self._timeout = trigger.timeout
         self._raw_body = trigger.raw_body
         self._body_limit = trigger.body_limit
@@ -87,23 +105,104 @@ class OperationApp:
             raise Problem("validation", _summary(violations), errors=violations)
         caller = request.caller
         data = Data(scope, path, query, header, cookie, body, content, caller.get("sub"), self._raw_body)
-        deadlines = self._deadlines
-        task = deadlines.start(self._timeout)
-        try:
-            result = await self._process(Invocation(self._operation, data, scope, caller.get("claims")))
-        except asyncio.CancelledError:
-            if deadlines.has_passed(task):
-                raise Problem("process-timeout", f"The process did not end within {self._timeout:g} s.") from None
-            raise
-        finally:
-            deadlines.end(task)
-        reply = self._responder.reply(result, headers.get(b"accept"))
-        encodings = headers.get(b"accept-encoding")
-        if encodings is not None:
-            reply = compress(reply, encodings)
+        request.run = run = Invocation(self._operation, data, scope, caller.get("claims"))
+        run.channel = send
+        accepting = self._accepting
+        if accepting is not None and accepting.wants(headers):
+            result: Any = await accepting.accept(run)
+        else:
+            result = await self._perform(run, request)
+        if run.answered is not None:
+            return
+        if type(result) is Passed and result.pieces is not None:
+            await self._pass_on(result, request, receive, send)
+            return
+        reply = self._reply(result, headers)
         fields = reply.headers if request.added is None else [*reply.headers, *request.added]
         await send({"type": "http.response.start", "status": reply.status, "headers": fields})
         await send({"type": "http.response.body", "body": reply.body})
+        journal = self._journal
+        if run.error is not None or (journal.share and journal.sample()):
+            journal.ended(request, run, reply.status, run.error, reply.body)
+
+    def _reply(self, result: Any, headers: Mapping[bytes, bytes]) -> Reply:
+        """A whole answer; raises Problem ``bad-result`` for what cannot be sent."""
+        if type(result) is not Passed:
+            reply = self._responder.reply(result, headers.get(b"accept"))
+        else:
+            reply = Reply(result.status, result.headers, result.content)
+        encodings = headers.get(b"accept-encoding")
+        return reply if encodings is None else compress(reply, encodings)
+
+    async def _perform(self, run: Invocation, request: Request) -> Any:
+        """The result of the process, within its time. Nothing is raised once the caller has an early answer (F-106)."""
+        deadlines = self._deadlines
+        run.task = task = deadlines.start(self._timeout)
+        run.answering = self
+        if self._accepting is not None and self._accepting.is_durable:
+            run.keep = Done().keep
+        try:
+            return await self._process(run)
+        except asyncio.CancelledError as cancelled:
+            if deadlines.has_passed(task):
+                seconds = self._timeout if run.answered is None else self._tail
+                run.error = Problem("process-timeout", f"The process did not end within {seconds:g} s.")
+            elif run.answered is None:
+                raise
+            else:
+                run.error = Problem("unavailable", reason="the gateway stopped before the process ended")
+                run.error.__cause__ = cancelled
+        except HandedOver:
+            # the runner has it, and records it
+            run.is_handed_over = True
+        except Thrown as thrown:
+            run.error = thrown
+            return await adapted(thrown.result)
+        except Exception as error:
+            run.error = error
+        finally:
+            deadlines.end(task)
+            run.is_over, run.task = True, None
+            if run.answered is not None and not run.is_handed_over:
+                self._ended_later(run, request)
+        if run.answered is None and run.error is not None:
+            raise run.error
+
+    async def answer(self, run: Invocation, result: Any) -> None:
+        """Answer the caller while the process goes on; from now on it has the time of a tail.
+
+        The task goes on as it is: the server has its answer, and takes the next request of the connection.
+        """
+        request: Request = run.scope[SCOPE_KEY]
+        result = await adapted(result)
+        if type(result) is Passed and result.pieces is not None:
+            raise Problem("bad-result", "An early answer is whole: it cannot come in pieces.")
+        reply = self._reply(result, request.headers)
+        if run.task is None:
+            return
+        if run.keep is not None:
+            assert self._accepting is not None
+            await self._accepting.keep(run, reply.status, run.keep.__self__.tasks)
+        self._deadlines.extend(run.task, self._tail)
+        run.answered, run.status = time.monotonic() - request.began, reply.status
+        fields = reply.headers if request.added is None else [*reply.headers, *request.added]
+        await run.channel({"type": "http.response.start", "status": reply.status, "headers": fields})
+        await run.channel({"type": "http.response.body", "body": reply.body})
+        if run.keep is not None:
+            raise HandedOver
+
+    def _ended_later(self, run: Invocation, request: Request) -> None:
+        """Record how a process ended whose caller had an early answer (F-104)."""
+        error = run.error
+        if error is not None:
+            log.error("%s failed after its early answer: %s", request.id, error, exc_info=error.__cause__ or error)
+        self._journal.ended(request, run, run.status, error)
+
+    async def _pass_on(self, passed: Passed, request: Request, receive: Receive, send: Send) -> None:
+        try:
+            await pass_on(passed, request.added, receive, send)
+        except ConnectionFailed as error:
+            raise error.problem() from None
 
     async def _receive(self, headers: Any, receive: Receive) -> bytes:
         """The body, counted while it is read (T35)."""
@@ -146,9 +245,14 @@ def compile_operation(
     trigger: Trigger,
     validators: Validators,
     deadlines: Deadlines,
+    journal: Journal,
+    accepting: Accepting | None,
     settings: Settings,
 ) -> OperationApp:
     """Compose the application of one operation; raises SnapshotRefused, naming the operation, if it cannot be."""
+    if trigger.durable and binding.kind not in DURABLE:
+        detail = "only a flow can go on elsewhere after an early answer; use `respondAsync` for a function"
+        raise SnapshotRefused(f"{operation.key}: durable: {detail}")
     return OperationApp(
         operation,
         names,
@@ -164,6 +268,9 @@ def compile_operation(
         build_process(operation, api, binding),
         compile_responder(operation, api),
         deadlines,
+        journal,
+        settings.tail_seconds,
+        accepting,
     )
 
 

@@ -112,7 +112,7 @@ class Relay:
 def mounts(settings: Settings) -> dict[str, Stack]:
     """The relay at each of its places, as a runtime takes it."""
     relay = Relay(settings)
-    return {path: Stack(_entry(path), relay, Pages(_no_document), 0) for path in BASES}
+    return {path: Stack(_entry(path), relay, Pages(_no_document), 0, {}) for path in BASES}
 
 
 def _entry(path: str) -> ApiEntry:

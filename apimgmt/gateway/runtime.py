@@ -6,12 +6,14 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from apimgmt.auth.access import Access
-from apimgmt.errors import SettingInvalid, SnapshotRefused
+from apimgmt.errors import Problem, SettingInvalid, SnapshotRefused
 from apimgmt.gateway.deadlines import Deadlines
 from apimgmt.gateway.document import shown, told
-from apimgmt.gateway.security import KINDS, Kinds
+from apimgmt.gateway.domains import Domains
+from apimgmt.gateway.security import KINDS, GuardedOperation, Kinds
 from apimgmt.gateway.stack import Stack, build_stack
 from apimgmt.model import ApiEntry, CompiledApi, Snapshot
+from apimgmt.request import Target
 from apimgmt.settings import Settings
 from apimgmt.shared import Shared
 
@@ -19,7 +21,7 @@ from apimgmt.shared import Shared
 class Runtime:
     """All APIs of a snapshot. ``number`` is the snapshot's, ``digest`` its address in the archive."""
 
-    __slots__ = ("_bases", "access", "deadlines", "digest", "number", "shared", "stacks")
+    __slots__ = ("_bases", "access", "deadlines", "digest", "domains", "number", "shared", "stacks")
 
     def __init__(
         self,
@@ -30,6 +32,7 @@ class Runtime:
         deadlines: Deadlines,
         shared: Shared,
         mounts: Mapping[str, Stack],
+        domains: Domains | None = None,
     ) -> None:
         self.number = number
         self.digest = digest
@@ -37,6 +40,7 @@ class Runtime:
         self.deadlines = deadlines
         self.shared = shared
         self.stacks = stacks
+        self.domains = domains
         self._bases = Base()
         for base_path, stack in {**stacks, **mounts}.items():
             self._bases.add(base_path.split("/")[1:], stack)
@@ -55,6 +59,17 @@ class Runtime:
             if base.stack is not None:
                 found, start = base.stack, index + 1
         return found, start
+
+    def guard(self, api: str, operation: str) -> tuple[GuardedOperation | None, Target]:
+        """Who checks the credentials of an operation (None for nobody), and what it is to the rules about access.
+
+        Raises Problem ``not-found`` if it is not published.
+        """
+        stack = next((stack for stack in self.stacks.values() if stack.entry.id == api), None)
+        if stack is None or operation not in stack.guards:
+            raise Problem("not-found")
+        method, _, path = operation.partition(" ")
+        return stack.guards[operation], Target(method.upper(), stack.entry.base_path + path, api, operation)
 
 
 class Base:
@@ -98,7 +113,8 @@ def build(
         stacks[entry.base_path] = _stack(
             entry, before.get(entry.id), load_api, load_document, settings, deadlines, shared, kinds
         )
-    return Runtime(snapshot.number, digest, stacks, Access(snapshot), deadlines, shared, mounts)
+    domains = Domains(settings.flows_domains, stacks.values()) if settings.flows_domains else None
+    return Runtime(snapshot.number, digest, stacks, Access(snapshot), deadlines, shared, mounts, domains)
 
 
 def _stack(

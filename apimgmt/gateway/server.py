@@ -120,7 +120,8 @@ class Worker(ASGIWorker):  # type: ignore[misc]
             server.close()
         self.service.drain()
         deadline = self.loop.time() + self.settings.graceful_seconds
-        while (self.service.connections or self.service.exchanges) and self.loop.time() < deadline:
+        service = self.service
+        while (service.connections or service.exchanges or service.tails) and self.loop.time() < deadline:
             if self._quick_shutdown:
                 break
             self.notify()

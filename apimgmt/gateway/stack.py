@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -11,6 +11,7 @@ from connexion.middleware import ConnexionMiddleware
 from apimgmt.auth import Surroundings
 from apimgmt.auth.demands import query_credentials
 from apimgmt.errors import SettingInvalid, SnapshotRefused
+from apimgmt.gateway.accepting import Accepting
 from apimgmt.gateway.credentials import without_credentials
 from apimgmt.gateway.deadlines import Deadlines
 from apimgmt.gateway.operation import OperationApp, compile_operation
@@ -20,6 +21,8 @@ from apimgmt.gateway.security import Alternatives, GuardedOperation, Kinds, Secu
 from apimgmt.gateway.skeleton import connexion_api
 from apimgmt.model import ApiEntry, Binding, CompiledApi, Operation
 from apimgmt.policies import Place, compose
+from apimgmt.runs.journal import Journal
+from apimgmt.runs.orders import Orders
 from apimgmt.settings import Settings
 from apimgmt.shared import Shared
 from apimgmt.spec.paths import PathInvalid, Template, parse
@@ -29,11 +32,15 @@ _MOCK = Binding()
 
 
 class Stack:
-    """The ASGI application of one API; ``pages`` are its document and Swagger UI."""
+    """The ASGI application of one API; ``pages`` are its document and Swagger UI, ``guards`` the checks of credentials
+    by operation."""
 
-    __slots__ = ("app", "entry", "operations", "pages")
+    __slots__ = ("app", "entry", "guards", "operations", "pages")
 
-    def __init__(self, entry: ApiEntry, app: Any, pages: Pages, operations: int) -> None:
+    def __init__(
+        self, entry: ApiEntry, app: Any, pages: Pages, operations: int, guards: Mapping[str, GuardedOperation]
+    ) -> None:
+        self.guards = guards
         self.entry = entry
         self.app = app
         self.pages = pages
@@ -51,7 +58,7 @@ def build_stack(
 ) -> Stack:
     """Everything that load time can do for an API; raises SnapshotRefused, naming what does not build."""
     templates = {operation.key: _template(operation, compiled) for operation in compiled.operations}
-    applications = _applications(entry, compiled, templates, settings, deadlines)
+    applications = _applications(entry, compiled, templates, settings, deadlines, shared)
     middleware = ConnexionMiddleware(_unlinked, import_name=__name__, middlewares=[TypedRouting, Security])
     api = connexion_api(entry, compiled, Alternatives(security_map(Surroundings(entry, settings, shared), kinds)))
     api.kwargs["templates"] = templates
@@ -63,7 +70,7 @@ def build_stack(
         place = Place(entry, compiled, operation, templates[operation.key].names, settings, shared)
         _link(routing.routes[operation.key], guards[operation.key], applications[operation.key], place)
     pages = Pages(lambda: make_page(make_document(), "application/json"))
-    return Stack(entry, routing, pages, len(applications))
+    return Stack(entry, routing, pages, len(applications), guards)
 
 
 def _applications(
@@ -72,8 +79,17 @@ def _applications(
     templates: dict[str, Template],
     settings: Settings,
     deadlines: Deadlines,
+    shared: Shared,
 ) -> dict[str, OperationApp]:
     validators = Validators(compiled.schemas)
+    journal, orders = shared.part(Journal), shared.part(Orders)
+
+    def accepting(operation: Operation) -> Accepting | None:
+        trigger = entry.triggers.get(operation.key, entry.trigger)
+        if trigger.respond_async == "never" and not trigger.durable:
+            return None
+        return Accepting(orders, entry, compiled, operation, entry.bindings.get(operation.key, _MOCK), trigger)
+
     return {
         operation.key: compile_operation(
             _without_credentials(operation, entry, compiled),
@@ -83,6 +99,8 @@ def _applications(
             entry.triggers.get(operation.key, entry.trigger),
             validators,
             deadlines,
+            journal,
+            accepting(operation),
             settings,
         )
         for operation in compiled.operations

@@ -73,6 +73,7 @@ class Connection(asyncio.Protocol):
         self.tls = tls_extension(transport)
         self.scheme = "http" if self.tls is None else "https"
         self.address = peer[0] if peer else ""
+        self.withheld = self.service.withheld(self.address)
         full = self.service.is_full(self.address)
         crowded = len(self.service.connections) >= self.settings.connections + RESERVE
         self.service.connections.add(self)
@@ -142,6 +143,9 @@ class Connection(asyncio.Protocol):
 
     def _parse_tail(self, tail: bytes) -> Tail:
         fields = framing.parse_tail(tail, self.settings)
+        if not self.withheld.isdisjoint(name for name, _ in fields.headers):
+            kept = [field for field in fields.headers if field[0] not in self.withheld]
+            fields = fields._replace(headers=kept)
         if len(tail) <= REMEMBERED_MOST:
             self.tail, self.fields = tail, fields
         return fields
@@ -151,7 +155,7 @@ class Connection(asyncio.Protocol):
         service, length = self.service, fields.length
         if length > self.settings.body_bytes_most:
             raise self._too_large()
-        if len(service.exchanges) >= self.settings.in_flight:
+        if service.is_busy():
             raise Problem("unavailable", "There are too many requests under way.", headers=[RETRY_AFTER])
         scope: Scope = {
             "type": "http",

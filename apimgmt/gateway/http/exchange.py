@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import Callable
+from time import monotonic
 from typing import Protocol
 
 from apimgmt.errors import Problem
@@ -16,6 +17,7 @@ BODILESS = (204, 304)
 OURS = frozenset(
     (b"content-length", b"transfer-encoding", b"connection", b"keep-alive", b"upgrade", b"date", b"server")
 )
+IDENTITY = b"x-request-id"
 UNTIL_CLOSE = -2
 HIGH_WATER = 65_536
 LINES_MOST = 1_000
@@ -51,6 +53,9 @@ class Lines(dict[tuple[bytes, bytes], bytes]):
         if lower in OURS:
             return b""
         line = b"%b: %b\r\n" % (lower, value)
+        if lower == IDENTITY:
+            # each is there once
+            return line
         if len(self) >= LINES_MOST:
             self.clear()
         if len(line) <= LINE_LONGEST:
@@ -79,6 +84,7 @@ class Exchange:
         "service",
         "silent",
         "start",
+        "started",
         "task",
         "waiter",
     )
@@ -93,6 +99,8 @@ class Exchange:
         self.complete = fields.length == 0
         self.delivered = self.gone = self.over = self.answering = self.silent = False
         self.left = 0
+        # not the loop's time, which is in whole milliseconds
+        self.started = monotonic()
         self.start: Message | None = None
         self.task: asyncio.Task[None] | None = None
         self.waiter: asyncio.Future[None] | None = None
@@ -108,6 +116,7 @@ class Exchange:
                 self._failed(RuntimeError("the application returned without a complete answer"))
         finally:
             self.service.exchanges.discard(self)
+            self.service.tails.discard(self)
             self.task = None
 
     def cancel(self) -> None:
@@ -125,6 +134,7 @@ class Exchange:
         if self.answering:
             self.connection.broken(self)
         else:
+            self.start = {"status": 500}
             self.connection.write(self.service.problem(Problem("internal"), instance))
             self._finish(keep=False)
 
@@ -251,6 +261,9 @@ class Exchange:
 
     def _finish(self, keep: bool) -> None:
         self.over = True
+        observe = self.service.observe
+        if observe is not None and self.start is not None:
+            observe(self.scope, self.start["status"], monotonic() - self.started)
         self._wake()
         self.connection.answered(self, keep)
 

@@ -6,6 +6,7 @@ import asyncio
 import email.utils
 import logging
 import time
+import uuid
 from collections import Counter
 from collections.abc import Awaitable, Callable, MutableMapping
 from http import HTTPStatus
@@ -14,6 +15,7 @@ from typing import Any, Protocol
 import msgspec
 
 from apimgmt.errors import Problem
+from apimgmt.origin import Proxies
 from apimgmt.settings import Settings
 
 Message = MutableMapping[str, Any]
@@ -22,6 +24,8 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
+# a certificate of the caller (RFC 9440), the chain that belongs to it, and Envoy's field for both
+CERTIFICATE_FIELDS = (b"client-cert", b"client-cert-chain", b"x-forwarded-client-cert")
 SWEEP_SECONDS = 0.25
 RESERVE = 100
 RETRY_AFTER = ("Retry-After", "1")
@@ -42,6 +46,8 @@ class Peer(Protocol):
 
 class Running(Protocol):
     """A request in the application, as the shutdown sees it."""
+
+    over: bool
 
     def cancel(self) -> None:
         """Stop the application."""
@@ -74,9 +80,13 @@ class Service:
 
     def __init__(self, app: Application, settings: Settings, log: logging.Logger, state: dict[str, Any]) -> None:
         self.app = app
+        # a gateway that counts its requests is told of each: its scope, its status and its seconds
+        self.observe: Callable[[Scope, int, float], None] | None = getattr(app, "observe", None)
         self.settings = settings
         self.log = log
         self.state = state
+        self._proxies = Proxies(settings.trusted_proxies)
+        self._certificate_field = settings.client_certificate_header.lower().encode()
         self.loop = asyncio.get_running_loop()
         self.now = self.loop.time()
         self.elapsed = 0.0
@@ -84,6 +94,7 @@ class Service:
         self.connections: set[Peer] = set()
         self.addresses: Counter[str] = Counter()
         self.exchanges: set[Running] = set()
+        self.tails: set[Running] = set()
         self.draining = False
         self.prefixes.tick()
 
@@ -105,6 +116,24 @@ class Service:
         most = self.settings.connections_per_address
         return len(self.connections) >= self.settings.connections or 0 < most <= self.addresses[address]
 
+    def is_busy(self) -> bool:
+        """Whether one more request is one too many; what goes on after its answer is put aside, up to a limit."""
+        if len(self.exchanges) < self.settings.in_flight:
+            return False
+        room = self.settings.tails - len(self.tails)
+        answered = [exchange for exchange in self.exchanges if exchange.over][: max(room, 0)]
+        self.tails.update(answered)
+        self.exchanges.difference_update(answered)
+        return len(self.exchanges) >= self.settings.in_flight
+
+    def withheld(self, address: str) -> frozenset[bytes]:
+        """The header fields that this peer may not send: those that speak of a client certificate, but for the one in
+        which a listed proxy passes them on."""
+        said = self._certificate_field
+        passed_on = {said, *CERTIFICATE_FIELDS[:2]} if said == CERTIFICATE_FIELDS[0] else {said}
+        every = {*CERTIFICATE_FIELDS, said} - {b""}
+        return frozenset(every - passed_on if self._proxies.has(address) else every)
+
     def drain(self) -> None:
         """Close idle connections now and the others after the answers under way."""
         self.draining = True
@@ -115,13 +144,14 @@ class Service:
         """Close every connection and cancel every request that is still running."""
         for connection in tuple(self.connections):
             connection.abort()
-        for exchange in tuple(self.exchanges):
+        for exchange in (*self.exchanges, *self.tails):
             exchange.cancel()
 
     def problem(self, problem: Problem, instance: str = "") -> bytes:
         """A whole answer that says what is wrong and that the connection closes."""
         body = msgspec.json.encode(problem.document(instance))
         headers = [("content-type", "application/problem+json"), ("content-length", str(len(body)))]
-        headers += [*problem.headers, ("connection", "close")]
+        identity = instance.rpartition(":")[2] or uuid.uuid4().hex
+        headers += [*problem.headers, ("x-request-id", identity), ("connection", "close")]
         fields = "".join(f"{name}: {value}\r\n" for name, value in headers)
         return self.prefixes[problem.status] + fields.encode("latin-1") + b"\r\n" + body
