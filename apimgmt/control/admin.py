@@ -14,19 +14,25 @@ from typing import Any
 from sqlalchemy.exc import OperationalError
 
 from apimgmt.control.audit import Actor, actor
-from apimgmt.control.crud import crud, if_match
+from apimgmt.control.connectionhandlers import connection_handlers
+from apimgmt.control.crud import crud, if_match, member
+from apimgmt.control.discovery.discoveries import Asked
+from apimgmt.control.endpointhandlers import endpoint_handlers
+from apimgmt.control.flowhandlers import flow_handlers
+from apimgmt.control.metrics import CONTENT_TYPE
+from apimgmt.control.runs import run_handlers
 from apimgmt.control.service import Control
-from apimgmt.control.sessions import Member
+from apimgmt.control.signonhandlers import signon_handlers
 from apimgmt.control.views import View, finding_views
+from apimgmt.control.webhooks import Webhooks, webhook_handlers
 from apimgmt.errors import DocumentRefused, Problem, SettingInvalid, SnapshotRefused, StoreConflict
 from apimgmt.processes import Envelope, Invocation
-from apimgmt.request import SCOPE_KEY, Request
 
 Answer = Any
 Handler = Callable[[Invocation], Answer]
 
 DOCUMENT = Path(__file__).with_name("openapi.yaml")
-RAW_OPERATIONS = ("post /apis", "put /apis/{api}")
+RAW_OPERATIONS = ("post /apis", "put /apis/{api}", "post /connections/{id}/discovery")
 PUBLIC_OPERATIONS = ("post /sessions",)
 MEDIA_TYPES = ("application/json", "application/yaml", "application/x-yaml", "text/yaml", "application/zip")
 
@@ -150,6 +156,21 @@ class Admin:
         shown = self._control.clients.renew_secret(invocation.data.path.id, if_match(invocation))
         return shown.view, 200, {"ETag": shown.etag, "Cache-Control": "no-store"}
 
+    # ---- connections ---------------------------------------------------------------------------------------------
+
+    def discoverEntities(self, invocation: Invocation) -> Answer:  # noqa: N802
+        """``POST /connections/{id}/discovery``: the body, if there is one, is the description."""
+        data = invocation.data
+        asked = Asked(
+            kind=data.query.kind,
+            source=data.query["from"] or "",
+            content=data.content or b"",
+            media_type=(data.httpHeaders["content-type"] or "").partition(";")[0].strip().lower(),
+            store=bool(data.query.store),
+            replace=bool(data.query.replace),
+        )
+        return self._control.discoveries.discover(data.path.id, asked, if_match(invocation))
+
     # ---- who is at work ------------------------------------------------------------------------------------------
 
     def logIn(self, invocation: Invocation) -> Answer:  # noqa: N802
@@ -160,21 +181,21 @@ class Admin:
 
     def getMe(self, invocation: Invocation) -> Answer:  # noqa: N802
         """``GET /me``."""
-        member = _member(invocation)
-        return {"name": member.name, "role": member.role, "logins": self._control.sessions.logins(member)}
+        who = member(invocation)
+        return {"name": who.name, "role": who.role, "logins": self._control.sessions.logins(who)}
 
     def makeToken(self, invocation: Invocation) -> Answer:  # noqa: N802
         """``POST /me/tokens``: the only answer that shows the token."""
         body = invocation.data.body
         seconds = body.get("days", 90) * 86_400.0
-        view = self._control.sessions.make_token(_member(invocation), body["name"], seconds)
+        view = self._control.sessions.make_token(member(invocation), body["name"], seconds)
         return view, 201, {"Cache-Control": "no-store"}
 
     def endLogin(self, invocation: Invocation) -> Answer:  # noqa: N802
         """``DELETE /me/logins/{id}``; ``current`` is the one that asks."""
-        member = _member(invocation)
+        who = member(invocation)
         wanted = invocation.data.path.id
-        self._control.sessions.end(member, member.login if wanted == "current" else wanted)
+        self._control.sessions.end(who, who.login if wanted == "current" else wanted)
         return Envelope(204)
 
     def listAudit(self, invocation: Invocation) -> Answer:  # noqa: N802
@@ -186,6 +207,14 @@ class Admin:
         """``GET /audit/verification``."""
         broken = self._control.audit_log.broken()
         return {"whole": broken is None, "brokenAt": broken}
+
+    def renewSecrets(self, invocation: Invocation) -> Answer:  # noqa: N802
+        """``POST /secrets/renewal``."""
+        return self._control.renewal.renew()
+
+    def getMetrics(self, invocation: Invocation) -> Answer:  # noqa: N802
+        """``GET /metrics``."""
+        return Envelope(200, self._control.metrics.text(), CONTENT_TYPE)
 
     def _decide(self, decide: Callable[..., View], invocation: Invocation) -> Answer:
         body = invocation.data.body
@@ -208,6 +237,12 @@ def handlers(control: Control) -> dict[str, Handler]:
     found |= crud(control.clients, "Client", "Clients", "clients")
     found |= crud(control.applications, "Application", "Applications", "applications")
     found |= crud(control.access_policies, "AccessPolicy", "AccessPolicies", "access-policies")
+    found |= connection_handlers(control.connections)
+    found |= flow_handlers(control.flows, control.runs)
+    found |= endpoint_handlers(control.endpoints)
+    found |= run_handlers(control.runs)
+    found |= webhook_handlers(Webhooks(control.connections))
+    found |= signon_handlers(control.sign_on)
     return {name: _mapped(handler) for name, handler in found.items()}
 
 
@@ -238,12 +273,6 @@ def _mapped(handler: Handler) -> Handler:
             actor.reset(at_work)
 
     return answer
-
-
-def _member(invocation: Invocation) -> Member:
-    request: Request = invocation.scope[SCOPE_KEY]
-    member: Member = request.caller["member"]
-    return member
 
 
 def _tagged(view: Any) -> Answer:

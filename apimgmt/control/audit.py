@@ -15,9 +15,11 @@ from typing import Any, NamedTuple
 import msgspec
 
 from apimgmt.control.rows import AuditRow
+from apimgmt.encryption import is_encrypted
 
 MASK, CHANGED = "***", "*** (another one)"
-# What of a stored struct is a secret or as good as one; the names are those in the stored JSON.
+# What of a stored struct is a secret or as good as one; the names are those in the stored JSON. Whatever is encrypted
+# is one, too, under any name.
 SECRETS = frozenset({"password", "secret", "digest", "older", "private"})
 
 
@@ -59,6 +61,6 @@ def masked(value: Any, before: Any = None) -> Any:
 
 
 def _part(name: str, part: Any, before: Any) -> Any:
-    if name not in SECRETS or not part:
+    if not part or (name not in SECRETS and not is_encrypted(part)):
         return masked(part, before)
     return CHANGED if before and part != before else MASK

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import msgspec
@@ -13,7 +13,7 @@ from apimgmt.model import ApiEntry, Binding, CompiledApi, Operation, Trigger
 from apimgmt.policies import Place, compose
 from apimgmt.processes import Process
 from apimgmt.reading import pointer, read
-from apimgmt.registry import find
+from apimgmt.registry import find, names
 from apimgmt.settings import Settings
 from apimgmt.shared import Shared
 from apimgmt.spec.paths import parse
@@ -41,18 +41,24 @@ def resolve(reference: str, compiled: CompiledApi) -> Operation:
     raise Problem("not-found", detail)
 
 
-def read_bindings(body: Mapping[str, Any], compiled: CompiledApi) -> dict[str, Binding]:
-    """``{key or operationId: {kind, fields of that kind}}`` -> bindings by key, each of them one that can be built."""
+def read_bindings(
+    body: Mapping[str, Any], compiled: CompiledApi, connections: Collection[str] = (), flows: Collection[str] = ()
+) -> dict[str, Binding]:
+    """``{key or operationId: {kind, fields of that kind}}`` -> bindings by key, each of them one that can be built.
+
+    ``connections`` and ``flows`` are the names of those that there are.
+    """
     bindings: dict[str, Binding] = {}
     for reference, value in body.items():
-        operation = _operation(reference, value, compiled)
+        operation = _operation(reference, value, compiled, _own_fields(value))
         config = {name: member for name, member in value.items() if name != "kind"}
         kind = value.get("kind")
         if not isinstance(kind, str):
-            detail = "the kind of process is needed: mock, echo or python"
+            detail = f"the kind of process is needed: {', '.join(names('process'))}"
             raise _wrong(pointer(reference, "kind"), "required", detail)
         bindings[operation.key] = Binding(kind=kind, config=config)
         try:
+            check_names({operation.key: bindings[operation.key]}, connections, flows)
             build(bindings[operation.key], operation, compiled)
         except SettingInvalid as error:
             raise _wrong(pointer(reference), "binding", str(error)) from None
@@ -132,18 +138,56 @@ def _check_policies(
         trigger = entry.triggers.get(operation.key)
         if operation.key not in references and (trigger is not None or not every):
             continue
-        names = parse(operation, compiled.schemas).names
-        place = Place(entry, compiled, operation, names, settings, shared)
         try:
-            compose((trigger or entry.trigger).policies, place)
+            _compose(entry, operation, compiled, settings, shared)
         except SettingInvalid as error:
             where = pointer(references.get(operation.key, EVERY), "policies") + error.pointer
             raise _wrong(where, "policy", f"{operation.key}: {error}") from None
 
 
-def _operation(reference: str, value: Any, compiled: CompiledApi) -> Operation:
+def check_policies(entry: ApiEntry, compiled: CompiledApi, settings: Settings) -> None:
+    """Build all stored policies of an API, as a worker will: those that were set may not fit another revision.
+
+    Raises SettingInvalid, naming the operation and the policy.
+    """
+    shared = Shared(settings)
+    for operation in compiled.operations:
+        try:
+            _compose(entry, operation, compiled, settings, shared)
+        except SettingInvalid as error:
+            raise SettingInvalid(f"{entry.name}, {operation.key}, policies: {error}") from None
+
+
+def check_names(bindings: Mapping[str, Binding], connections: Collection[str], flows: Collection[str]) -> None:
+    """Raise SettingInvalid, with the names that there are, if an operation is bound to a connection or a flow that is
+    not."""
+    for key, binding in bindings.items():
+        for what, known in (("connection", connections), ("flow", flows)):
+            name = binding.config.get(what)
+            if isinstance(name, str) and name and name not in known:
+                shown = ", ".join(sorted(known)[:20]) or "none"
+                raise SettingInvalid(f"{key}: there is no {what} {name[:100]!r}; there are: {shown}")
+
+
+def _compose(entry: ApiEntry, operation: Operation, compiled: CompiledApi, settings: Settings, shared: Shared) -> None:
+    policies = entry.triggers.get(operation.key, entry.trigger).policies
+    if policies:
+        names = parse(operation, compiled.schemas).names
+        compose(policies, Place(entry, compiled, operation, names, settings, shared))
+
+
+def _own_fields(value: Any) -> set[str]:
+    """The fields of the kind of process that a binding names: a proxy has a path of its own, which is not locked."""
+    kind = value.get("kind") if isinstance(value, dict) else None
+    if not isinstance(kind, str) or kind not in names("process"):
+        return set()
+    return {field.encode_name for field in msgspec.structs.fields(find("process", kind))}
+
+
+def _operation(reference: str, value: Any, compiled: CompiledApi, own: Collection[str] = ()) -> Operation:
     """The operation that a member of the body speaks of; an attempt to change what it is, is refused (F-005, F-009)."""
-    touched = sorted(LOCKED & value.keys()) if isinstance(value, dict) else [reference] if reference in LOCKED else []
+    locked = LOCKED.difference(own)
+    touched = sorted(locked & value.keys()) if isinstance(value, dict) else [reference] if reference in LOCKED else []
     if touched:
         raise Problem("locked", f"{touched[0]} of {reference[:200]!r} is locked by the specification")
     operation = resolve(reference, compiled)

@@ -6,7 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 from apimgmt.control.resources import Resources, Shown
+from apimgmt.control.sessions import Member
 from apimgmt.processes import Envelope, Invocation
+from apimgmt.request import SCOPE_KEY, Request
 
 Handler = Callable[[Invocation], Any]
 
@@ -26,10 +28,10 @@ def crud(resources: Resources[Any], one: str, many: str, path: str) -> dict[str,
         return shown.view, 201, headers
 
     def get(invocation: Invocation) -> Any:
-        return _tagged(resources.get(invocation.data.path.id))
+        return tagged(resources.get(invocation.data.path.id))
 
     def replace(invocation: Invocation) -> Any:
-        return _tagged(resources.replace(invocation.data.path.id, invocation.data.body, if_match(invocation)))
+        return tagged(resources.replace(invocation.data.path.id, invocation.data.body, if_match(invocation)))
 
     def delete(invocation: Invocation) -> Any:
         resources.delete(invocation.data.path.id, if_match(invocation))
@@ -44,7 +46,8 @@ def crud(resources: Resources[Any], one: str, many: str, path: str) -> dict[str,
     }
 
 
-def _tagged(shown: Shown) -> Any:
+def tagged(shown: Shown) -> Any:
+    """A resource with its entity tag."""
     return shown.view, 200, {"ETag": shown.etag}
 
 
@@ -52,3 +55,10 @@ def if_match(invocation: Invocation) -> str | None:
     """The field If-Match of a request (RFC 9110 section 13.1.1)."""
     value: str | None = invocation.data.httpHeaders["if-match"]
     return value
+
+
+def member(invocation: Invocation) -> Member:
+    """Who asks."""
+    request: Request = invocation.scope[SCOPE_KEY]
+    found: Member = request.caller["member"]
+    return found

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 
 from apimgmt.control.addresses import overlaps
+from apimgmt.control.discovery.shapes import rows_of
 from apimgmt.control.views import is_public
 from apimgmt.model import CompiledApi, Finding, Operation, Trigger
 
@@ -56,6 +57,42 @@ def overlap_findings(
         if base_path.startswith(f"{other}/"):
             found += _shadowed(overlaps(other, load(other).operations, base_path), base_path, name, own=False)
     return found
+
+
+def reference_findings(compiled: CompiledApi, flows: Collection[str]) -> list[Finding]:
+    """Say which ``${name}`` of flows means one of several (H-065); ``flows`` are keys of operations."""
+    found: list[Finding] = []
+    for operation in compiled.operations:
+        if operation.key not in flows:
+            continue
+        places = _names(operation, compiled)
+        for name in dict.fromkeys(name for names in places.values() for name in names):
+            several = [place for place, names in places.items() if name in names]
+            if len(several) > 1:
+                message = (
+                    f"{name!r:.100} is in the {' and in the '.join(several)} of {operation.key}: ${{{name}}} is "
+                    f"that of the {several[0]}; #trigger.data.{several[1]}.{name} is the other one"
+                )
+                found.append(
+                    Finding(
+                        severity="warning",
+                        code="ambiguous-reference",
+                        message=message,
+                        pointer=operation.pointer,
+                        line=operation.line,
+                    )
+                )
+    return found
+
+
+def _names(operation: Operation, compiled: CompiledApi) -> dict[str, list[str]]:
+    """The names in each place that references look at, in the order in which they do."""
+    places: dict[str, list[str]] = {
+        place: [one.name for one in operation.parameters if one.location == place] for place in ("path", "query")
+    }
+    contents = operation.body.content.values() if operation.body is not None else ()
+    places["body"] = [name for content in contents for name in rows_of(content.schema, compiled.schemas).members]
+    return places
 
 
 def _takes_plain_credentials(operation: Operation, trigger: Trigger) -> bool:

@@ -24,7 +24,7 @@ from typing import NamedTuple, TypeVar
 import msgspec
 
 from apimgmt.archive import Archive
-from apimgmt.control.bindings import build
+from apimgmt.control.bindings import build, check_names, check_policies
 from apimgmt.control.rows import SnapshotRow, now
 from apimgmt.control.store import Store
 from apimgmt.control.transaction import Transaction
@@ -32,6 +32,7 @@ from apimgmt.control.views import SnapshotView, WorkerView, entry_view
 from apimgmt.errors import Problem, SettingInvalid, SnapshotRefused
 from apimgmt.model import ApiEntry, Snapshot, WorkerReport
 from apimgmt.registry import find, names
+from apimgmt.settings import Settings
 
 Changed = TypeVar("Changed")
 POLL_SECONDS = 0.02
@@ -55,11 +56,12 @@ class Publisher:
     """The only one who makes snapshots; one at a time in this process, one at a time in the store."""
 
     def __init__(
-        self, store: Store, archive: Archive, wait_seconds: float = 10.0, environment: str = "default"
+        self, store: Store, archive: Archive, wait_seconds: float = 10.0, settings: Settings | None = None
     ) -> None:
         self._store = store
         self._archive = archive
-        self._environment = environment
+        self._settings = settings or Settings()
+        self._environment = self._settings.environment
         self._wait_seconds = wait_seconds
         self._lock = threading.Lock()
 
@@ -128,10 +130,16 @@ class Publisher:
         if wanted == served:
             return before
         known = {entry.id: entry for entry in served.apis}
+        connections = {connection.name for connection in wanted.connections}
+        flows = {flow.name for flow in wanted.flows}
+        gone = {one.name for one in served.connections} - connections | {one.name for one in served.flows} - flows
         try:
             _check_addresses(entries)
             for entry in entries:
-                if known.get(entry.id) != entry:
+                changed = known.get(entry.id) != entry
+                if changed or gone:
+                    check_names(entry.bindings, connections, flows)
+                if changed:
                     self._check(entry)
         except (SettingInvalid, SnapshotRefused) as error:
             raise Problem("conflict", f"this cannot be published: {error}") from None
@@ -145,7 +153,7 @@ class Publisher:
         return row
 
     def _check(self, entry: ApiEntry) -> None:
-        """Raise unless the compiled document is there, whole, and every binding can be built."""
+        """Raise unless the compiled document is there, whole, and every binding and every policy can be built."""
         compiled = self._archive.load_api(entry.digest)
         operations = {operation.key: operation for operation in compiled.operations}
         for key, binding in entry.bindings.items():
@@ -153,6 +161,7 @@ class Publisher:
                 build(binding, operations[key], compiled)
             except SettingInvalid as error:
                 raise SettingInvalid(f"{entry.name}, {key}: {error}") from None
+        check_policies(entry, compiled, self._settings)
 
     def _undo(self, row: SnapshotRow, before: SnapshotRow, refusals: Sequence[WorkerView]) -> None:
         """Back to the snapshot before, in the store and for the workers."""

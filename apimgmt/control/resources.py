@@ -6,13 +6,13 @@ shown, and what of it the gateway gets. Every change is published at once, so th
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, Generic, NamedTuple, Protocol, TypeVar
 
 import msgspec
 
 from apimgmt.control.addresses import NAME, new_id
-from apimgmt.control.publish import Publisher
+from apimgmt.control.publish import Publication
 from apimgmt.control.rows import ApiRow, ResourceRow, now
 from apimgmt.control.store import Store
 from apimgmt.control.transaction import Transaction
@@ -21,6 +21,7 @@ from apimgmt.model import Struct
 
 Content = TypeVar("Content", bound=Struct)
 Shape = TypeVar("Shape", bound=Struct)
+Changed = TypeVar("Changed")
 
 
 class Shown(NamedTuple):
@@ -30,6 +31,14 @@ class Shown(NamedTuple):
     etag: str
 
 
+class Publishes(Protocol):
+    """Who makes a change and has it served (:class:`apimgmt.control.publish.Publisher`)."""
+
+    def publish(self, change: Callable[[Transaction], Changed]) -> tuple[Changed, Publication]:
+        """What the change returned, and what became of it."""
+        ...
+
+
 class Resources(Generic[Content]):
     """All resources of one kind. ``kind`` is its name in the store and in ids, ``noun`` what people call it."""
 
@@ -37,7 +46,7 @@ class Resources(Generic[Content]):
     noun: ClassVar[str]
     content: type[Content]
 
-    def __init__(self, store: Store, publisher: Publisher) -> None:
+    def __init__(self, store: Store, publisher: Publishes) -> None:
         self._store = store
         self._publisher = publisher
 
@@ -135,6 +144,11 @@ class Resources(Generic[Content]):
             raise Problem("not-found", f"there is no {self.noun.split(' ', 1)[-1]} {reference[:100]!r}")
         return row
 
+    def row(self, reference: str) -> ResourceRow:
+        """The row with that id or name, read now; raises Problem("not-found")."""
+        with self._store.reading() as transaction:
+            return self.found(transaction, reference)
+
     def stored(self, row: ResourceRow) -> Content:
         """The struct of a row."""
         return msgspec.json.decode(row.content, type=self.content)
@@ -162,9 +176,40 @@ class Resources(Generic[Content]):
 
 def match(row: ApiRow | ResourceRow, if_match: str | None) -> None:
     """Raise StoreConflict if the caller read another state than the present one (RFC 9110 section 13.1.1)."""
-    tags = [tag.strip() for tag in ("*" if if_match is None else if_match).split(",")]
+    # a tag names a state here, not bytes: gzip, which changes the bytes, made it weak on its way to the caller
+    tags = [tag.strip().removeprefix("W/") for tag in ("*" if if_match is None else if_match).split(",")]
     if "*" not in tags and row.etag not in tags:
         raise StoreConflict(f"{row.name!r} was changed since it was read; its ETag is now {row.etag}")
+
+
+def check_unbound(row: ResourceRow, member: str, transaction: Transaction) -> None:
+    """Raise Problem("conflict") while operations are bound to it by that member (``connection``, ``flow``): they would
+    fail from then on."""
+    users = [
+        f"{api.name}: {key}"
+        for api in transaction.apis()
+        for key, binding in {
+            **(api.published.bindings if api.published else {}),
+            **transaction.bindings(api.id),
+        }.items()
+        if binding.config.get(member) in (row.name, row.id)
+    ]
+    if users:
+        more = f" and {len(users) - 5} more" if len(users) > 5 else ""
+        raise Problem(
+            "conflict",
+            f"operations are bound to {row.name!r}: {', '.join(users[:5])}{more}; bind them to something else, "
+            "publish, then try again",
+        )
+
+
+def with_defaults(struct: Struct) -> dict[str, Any]:
+    """A struct as JSON with its defaults: whoever reads it sees every member."""
+    members: dict[str, Any] = {}
+    for field in msgspec.structs.fields(struct):
+        value = getattr(struct, field.name)
+        members[field.encode_name] = with_defaults(value) if isinstance(value, Struct) else msgspec.to_builtins(value)
+    return members
 
 
 def wrong(pointer: str, code: str, detail: str) -> Problem:

@@ -7,13 +7,26 @@ administrator's alone.
 from __future__ import annotations
 
 READERS = frozenset(
-    {"access", "apis", "authorities", "keys", "me", "oauth2", "operations", "publishing", "rulesets", "users"}
+    {
+        "access",
+        "apis",
+        "authorities",
+        "connections",
+        "flows",
+        "keys",
+        "me",
+        "oauth2",
+        "operations",
+        "publishing",
+        "rulesets",
+        "users",
+    }
 )
 # What each role may change; what is one's own (``me``) everybody may.
 WRITERS: dict[str, frozenset[str]] = {
     "viewer": frozenset({"me"}),
-    "designer": frozenset({"me", "apis", "operations", "publishing"}),
-    "operator": frozenset({"me", "publishing", "keys", "rulesets", "authorities", "oauth2"}),
+    "designer": frozenset({"me", "apis", "connections", "flows", "operations", "publishing", "runs"}),
+    "operator": frozenset({"me", "publishing", "keys", "rulesets", "authorities", "oauth2", "runs"}),
 }
 
 

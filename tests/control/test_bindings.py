@@ -8,7 +8,8 @@ import msgspec
 import pytest
 
 import apimgmt.policies.cors
-import apimgmt.policies.protocols  # noqa: F401  importing a policy registers it
+import apimgmt.policies.protocols
+import apimgmt.processes.proxy  # noqa: F401  importing a plug-in registers it
 from apimgmt.control.bindings import read_bindings, read_triggers, resolve
 from apimgmt.errors import Problem, SettingInvalid
 from apimgmt.model import ApiEntry, Binding, CompiledApi, Operation, Struct, Trigger
@@ -77,6 +78,16 @@ def test_method_and_path_are_locked(body: dict[str, Any]) -> None:
     problem = _problem(body)
     assert (problem.code, problem.status) == ("locked", 409)
     assert "locked by the specification" in problem.detail
+
+
+def test_a_path_and_a_method_of_the_process_are_not_those_of_the_operation() -> None:
+    """Where a proxy calls is its own to say; for a kind of process without such fields they stay locked."""
+    config = {"connection": "crm", "method": "POST", "path": "/v2/books"}
+    bound = read_bindings({"getBook": {"kind": "proxy", **config}}, API, ("crm",))
+    assert bound == {"get /books/{id}": Binding(kind="proxy", config=config)}
+    for kind in ("echo", "no such kind", 5, None):
+        assert _problem({"getBook": {"kind": kind, "path": "/x"}}).code == "locked"
+    assert _problem({"getBook": {"kind": "proxy", **config, "key": "x"}}).code == "locked"
 
 
 @pytest.mark.parametrize(

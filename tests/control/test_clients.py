@@ -9,11 +9,11 @@ import pytest
 from apimgmt.archive import Archive
 from apimgmt.auth.access import Access
 from apimgmt.control.authorization.signing import SigningKeys
-from apimgmt.control.encryption import Encryption
 from apimgmt.control.publish import Publisher
 from apimgmt.control.service import Control
 from apimgmt.control.store import Store
 from apimgmt.digest import digest_of
+from apimgmt.encryption import Encryption
 from apimgmt.errors import Problem, StoreConflict
 from apimgmt.model import Snapshot
 from apimgmt.settings import Settings

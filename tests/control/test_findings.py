@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
-import pytest
+import json
 
-from apimgmt.control.findings import access_findings, overlap_findings, protocol_findings
-from apimgmt.model import CompiledApi, Operation, Trigger
+import pytest
+from processes.flows.flowing import definition
+
+from apimgmt.archive import Archive
+from apimgmt.control.findings import access_findings, overlap_findings, protocol_findings, reference_findings
+from apimgmt.control.service import Control
+from apimgmt.control.store import Store
+from apimgmt.model import Body, CompiledApi, MediaType, Operation, Parameter, Trigger
+from apimgmt.settings import Settings
+from apimgmt.spec.intake import take_in
 
 
 def _api(**security: tuple[dict[str, tuple[str, ...]], ...] | None) -> CompiledApi:
@@ -75,3 +83,42 @@ def test_only_apis_around_are_read() -> None:
         raise AssertionError(base_path)
 
     assert overlap_findings("/a", _api(books=None), {"/b": "b", "/ab": "ab", "/a/c": "c"}, load) == []
+
+
+@pytest.mark.rows("H-065")
+def test_a_name_in_several_places_is_a_warning_where_a_flow_is_bound() -> None:
+    """It says which one counts and how to say the other; other operations are no concern."""
+    parameters = (
+        Parameter("id", "path"),
+        Parameter("id", "query"),
+        Parameter("state", "query"),
+        Parameter("x", "query"),
+    )
+    schema = {"type": "object", "properties": {"state": {}, "note": {}}}
+    body = Body(content={"application/json": MediaType(schema=schema)})
+    operation = Operation("post /a/{id}", "post", "/a/{id}", parameters=parameters, body=body, pointer="/p", line=3)
+    api = CompiledApi(title="t", version="1", specification="3.0", operations=(operation,))
+    found = reference_findings(api, ["post /a/{id}"])
+    assert [(finding.severity, finding.code, finding.line) for finding in found] == [
+        ("warning", "ambiguous-reference", 3)
+    ] * 2
+    assert "${id} is that of the path; #trigger.data.query.id is the other" in found[0].message
+    assert "${state} is that of the query; #trigger.data.body.state is the other" in found[1].message
+    assert reference_findings(api, []) == []
+
+
+def test_the_answer_to_a_binding_has_the_warning(settings: Settings, store: Store, archive: Archive) -> None:
+    """With the real intake; a mock on the same operation has none."""
+    parameter = {"name": "id", "required": True, "schema": {"type": "string"}}
+    operation = {
+        "parameters": [{**parameter, "in": "path"}, {**parameter, "in": "query"}],
+        "responses": {"200": {"description": "ok"}},
+    }
+    paths = {"/a/{id}": {"get": operation}}
+    document = {"openapi": "3.0.3", "info": {"title": "t", "version": "1"}, "paths": paths}
+    control = Control(settings, store, archive, take_in, (), wait_seconds=0.5)
+    control.upload(json.dumps(document).encode(), "application/json", name="pets")
+    flow = {"kind": "flow", "definition": definition({"set": {"id": "${id}"}})}
+    bound = control.bind("pets", {"get /a/{id}": flow})
+    assert [finding.code for finding in bound.findings] == ["ambiguous-reference"]
+    assert control.bind("pets", {"get /a/{id}": {"kind": "mock"}}).findings == []

@@ -5,9 +5,11 @@ from __future__ import annotations
 import threading
 import time
 
+import msgspec
 import pytest
-from control_samples import JSON, FollowingWorker, document, take_in
+from control_samples import JSON, FollowingWorker, Taken, document, take_in
 
+import apimgmt.policies.cache  # noqa: F401  importing a policy registers it
 from apimgmt.archive import Archive
 from apimgmt.control.rows import SnapshotRow
 from apimgmt.control.service import Control
@@ -15,6 +17,8 @@ from apimgmt.control.store import Store
 from apimgmt.errors import Problem, SettingInvalid
 from apimgmt.model import Snapshot
 from apimgmt.settings import Settings
+from apimgmt.spec.compiler.compiler import compile_document
+from apimgmt.spec.intake.loader import load
 
 
 def _upload(control: Control, title: str = "Shop", base_path: str = "/shop") -> str:
@@ -231,3 +235,38 @@ def test_two_control_planes_cannot_give_one_number_twice(store: Store, archive: 
     with pytest.raises(Exception, match=r"(?i)unique"), store.writing() as transaction:
         transaction.add_snapshot(SnapshotRow(number=1, digest="0" * 64, created=""))
     assert archive.load_snapshot(control.snapshot().digest) == Snapshot(number=1, created=control.snapshot().created)
+
+
+def _compiled(content: bytes, media_type: str, settings: Settings) -> Taken:
+    """An intake that compiles OpenAPI in this process."""
+    read = load(content, media_type, settings)
+    return Taken((), msgspec.json.encode(compile_document(read)), msgspec.json.encode(read.root))
+
+
+def _openapi(*parameters: str) -> bytes:
+    """A document with one operation that has these query parameters."""
+    declared = [{"name": name, "in": "query", "schema": {"type": "string"}} for name in parameters]
+    operation = {"operationId": "list", "parameters": declared, "responses": {"200": {"description": "all"}}}
+    root = {"openapi": "3.0.3", "info": {"title": "Shop", "version": "1"}, "paths": {"/books": {"get": operation}}}
+    return msgspec.json.encode(root)
+
+
+def test_a_policy_that_does_not_fit_the_next_revision_is_refused_before_any_worker_sees_it(
+    settings: Settings, store: Store, archive: Archive
+) -> None:
+    """A cache key names a parameter that the new document does not have: the publish says which policy of which
+    operation, and what was served goes on."""
+    control = Control(settings, store, archive, _compiled, wait_seconds=0.1)
+    api = control.upload(_openapi("page"), JSON).id
+    control.set_triggers(api, {"list": {"policies": {"cache": {"seconds": 5, "vary": ["query.page"]}}}})
+    served = control.publish(api).digest
+    view = control.replace(api, _openapi("limit"), JSON, publish=True)
+    assert not view.published
+    (message,) = [finding.message for finding in view.findings if finding.code == "not-published"]
+    assert "get /books, policies: cache: there is no parameter 'query.page'; there are: query.limit" in message
+    with pytest.raises(Problem, match="cache: there is no parameter") as caught:
+        control.publish(api)
+    assert caught.value.status == 409
+    assert archive.current()[0] == served
+    control.set_triggers(api, {"list": {"policies": {"cache": None}}})
+    assert control.publish(api).published

@@ -300,7 +300,8 @@ def test_an_api_cannot_move_onto_another(control: Control) -> None:
 
 
 def test_every_write_changes_the_etag_and_minds_if_match(control: Control) -> None:
-    """A stale If-Match stops every kind of write; the present one, any list with it, and * pass."""
+    """A stale If-Match stops every kind of write; the present one, any list with it, and * pass; the present one is
+    also what gzip made weak on its way."""
     api = control.upload(document(), JSON).id
     stale = control.get(api).etag
     control.bind(api, {READ: {"kind": "echo"}}, if_match=f'"other", {stale}')
@@ -314,7 +315,7 @@ def test_every_write_changes_the_etag_and_minds_if_match(control: Control) -> No
     ]
     for write in writes:
         before = control.get(api)
-        for tag in (stale, f"W/{before.etag}", ""):
+        for tag in (stale, f"W/{stale}", ""):
             with pytest.raises(StoreConflict):
                 write(tag)
         assert control.get(api) == before

@@ -21,10 +21,10 @@ from apimgmt.control.authorization.grants import Grants
 from apimgmt.control.authorization.pages import pages
 from apimgmt.control.authorization.server import AuthorizationServer, Person, is_safe
 from apimgmt.control.authorization.signing import SigningKeys, key_set
-from apimgmt.control.encryption import Encryption
 from apimgmt.control.publish import Publisher
 from apimgmt.control.service import Control
 from apimgmt.control.store import Store
+from apimgmt.encryption import Encryption
 from apimgmt.settings import Settings
 
 ISSUER = "https://api.example"
