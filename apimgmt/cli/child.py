@@ -1,4 +1,4 @@
-"""What a child of the supervisor runs: ``python -m apimgmt.cli.child gateway|admin PARENT FD [FD]``.
+"""What a child of the supervisor runs: ``python -m apimgmt.cli.child gateway|admin|runner PARENT [FD [FD]]``.
 
 The listening sockets, of which the second is for HTTPS, come from the supervisor, so that a caller waits instead of
 being refused while a killed server is replaced. The settings come in the environment.
@@ -27,6 +27,13 @@ def die_with(parent: int) -> None:
         sys.exit(1)
 
 
+def perform() -> None:
+    """Perform durable runs until told to stop."""
+    warnings.filterwarnings("ignore", module="connexion")
+    configure()
+    importlib.import_module("apimgmt.asgi").runner()
+
+
 def serve(name: str, *descriptors: str) -> None:
     """Serve the gateway or the admin API on inherited sockets until told to stop."""
     # Connexion imports a test client that Starlette would rather see replaced; that is nothing for our log
@@ -44,4 +51,7 @@ def serve(name: str, *descriptors: str) -> None:
 
 if __name__ == "__main__":
     die_with(int(sys.argv[2]))
-    serve(sys.argv[1], *sys.argv[3:])
+    if sys.argv[1] == "runner":
+        perform()
+    else:
+        serve(sys.argv[1], *sys.argv[3:])

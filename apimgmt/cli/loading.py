@@ -8,17 +8,24 @@ from urllib.parse import quote
 
 from apimgmt.cli.files import document_name, read_document
 from apimgmt.cli.remote import Admin, Refused
+from apimgmt.cli.sample import Sample
+from apimgmt.model import FLOWS_API
 
 DEMO = "bookshop"
 DEMO_CALL = "/books/7"
 
 
 class Loaded(NamedTuple):
-    """An API that ``start`` has loaded or found, and the key that was made for it, if any."""
+    """An API that ``start`` has loaded or found, and the key that was made for it, if any.
+
+    ``call`` is a path below the API that can be tried with the key, ``arguments`` what curl needs behind it.
+    """
 
     name: str
     base_path: str
     key: str | None = None
+    call: str = ""
+    arguments: str = ""
 
 
 class Loader:
@@ -66,7 +73,27 @@ class Loader:
         api = self._send("POST", "/apis", {"name": DEMO, "publish": "true"}, content, "application/yaml")
         rules = [{"methods": ["*"], "path": f"{api['basePath']}/**"}]
         key = self._admin.send("POST", "/keys", body={"name": "demo", "rules": rules}).json()["key"]
-        return Loaded(DEMO, api["basePath"], key)
+        return Loaded(DEMO, api["basePath"], key, DEMO_CALL)
+
+    def sample(self, sample: Sample) -> Loaded:
+        """Publish a sample flow with a key for it, unless an earlier start has done so; its database is there."""
+        name = sample.name
+        new = name not in {endpoint["name"] for endpoint in self._admin.get("/endpoints")}
+        if new:
+            self._make("/connections", sample.connection)
+            self._make("/flows", {"name": name, "definition": sample.flow})
+            self._make("/endpoints", {"name": name, "flow": name, **sample.endpoint})
+        api = self._admin.get(f"/apis/{FLOWS_API}")
+        if not new:
+            return Loaded(api["name"], api["basePath"])
+        rules = [{"methods": ["*"], "path": f"{api['basePath']}/{name}/**"}]
+        key = self._admin.send("POST", "/keys", body={"name": f"sample-{name}", "rules": rules}).json()["key"]
+        return Loaded(api["name"], api["basePath"], key, f"/{name}{sample.call['path']}", sample.arguments)
+
+    def _make(self, path: str, body: dict[str, Any]) -> None:
+        """Make it, unless an earlier start that was interrupted has."""
+        if body["name"] not in {one["name"] for one in self._admin.get(path)}:
+            self._admin.send("POST", path, body=body)
 
     def _current_document(self, api: dict[str, Any]) -> bytes:
         path = f"/apis/{quote(api['name'], safe='')}/revisions/{api['revision']}/document"

@@ -13,21 +13,24 @@ import msgspec
 
 from apimgmt import __version__
 from apimgmt.cli.folder import AdminToken, lock, prepare
-from apimgmt.cli.loading import DEMO_CALL, Loaded, Loader
+from apimgmt.cli.loading import Loaded, Loader
 from apimgmt.cli.output import output_option, progress, show
 from apimgmt.cli.remote import Admin
+from apimgmt.cli.sample import SAMPLES, make_database, read_sample
 from apimgmt.cli.supervisor import Child, Supervisor, listen, reachable
 from apimgmt.settings import Settings, from_environment, to_environment
 
 MOST_APIS_SHOWN = 4
-# Settings with secrets that a child has no use for; the gateway runs functions of others.
-HIDDEN = {"gateway": ("admin_token", "database_url", "secret_keys"), "admin": ("admin_token",)}
+# Settings with secrets that a child has no use for; the gateway runs functions of others. It has the keys of stored
+# secrets, for it opens connections with them.
+HIDDEN = {"gateway": ("admin_token", "database_url"), "admin": ("admin_token",), "runner": ("admin_token",)}
 GRACE_BEYOND_SECONDS = 3.0
 
 
 @click.command()
 @click.argument("documents", nargs=-1)
 @click.option("--demo", is_flag=True, help="Load a sample, with an API key to call it.")
+@click.option("--sample", "samples", multiple=True, type=click.Choice(SAMPLES), help="Load a flow on a database.")
 @click.option("--handlers", multiple=True, help="Python file or module with process functions; may be repeated.")
 @click.option("--allow-public", is_flag=True, help="Operations without any security in a document are public.")
 @click.option("--authentication", type=click.Choice(["document", "none"]), help="none: no operation asks who calls.")
@@ -51,9 +54,10 @@ def start(documents: tuple[str, ...], output: str, **options: Any) -> None:
     \b
     Example:
       apimgmt start --demo
+      apimgmt start --sample customer-lookup
       apimgmt start petstore.yaml orders.json --handlers my_handlers.py --allow-public
     """
-    loading = {name: options.pop(name) for name in ("demo", "allow_public", "authentication")}
+    loading = {name: options.pop(name) for name in ("demo", "samples", "allow_public", "authentication")}
     options["handlers"] = ",".join(options["handlers"]) or None
     settings = from_environment(os.environ, **options)
     for document in documents:
@@ -63,6 +67,8 @@ def start(documents: tuple[str, ...], output: str, **options: Any) -> None:
     root = settings.root.absolute()
     prepare(root)
     descriptor = lock(root)
+    for name in loading["samples"]:
+        make_database(root, read_sample(name))
     _run(msgspec.structs.replace(settings, data=str(root)), descriptor, documents, loading, output)
 
 
@@ -87,7 +93,7 @@ def _run(settings: Settings, lock: int, documents: tuple[str, ...], loading: dic
             settings.root / "logs" / f"{name}.log",
             [lock],
         )
-        for name, listeners in (("gateway", [gateway, *secret]), ("admin", [admin]))
+        for name, listeners in (("gateway", [gateway, *secret]), ("admin", [admin]), ("runner", []))
     ]
     try:
         with Supervisor(children, settings.graceful_seconds + GRACE_BEYOND_SECONDS) as supervisor:
@@ -96,6 +102,7 @@ def _run(settings: Settings, lock: int, documents: tuple[str, ...], loading: dic
                 supervisor.wait_ready("/readyz")
                 loader = Loader(Admin(_url(admin), token.session), _choices(loading))
                 loaded = [loader.demo()] if loading["demo"] else []
+                loaded += [loader.sample(read_sample(name)) for name in loading["samples"]]
                 loaded += [loader.document(document) for document in documents]
             show(output, welcome(settings, fresh, loaded), banner)
             sys.stdout.flush()
@@ -135,7 +142,7 @@ def welcome(settings: Settings, token: str | None, loaded: list[Loaded]) -> dict
     """What the user needs to know, as one object; the secrets in it are shown this once."""
     gateway = settings.public_url.rstrip("/") or _address(settings.gateway_host, settings.gateway_port)
     admin = _address(settings.admin_host, settings.admin_port)
-    key = next((api.key for api in loaded if api.key), None)
+    trials = [api for api in loaded if api.key]
     value: dict[str, Any] = {
         "version": __version__,
         "data": settings.data,
@@ -143,7 +150,8 @@ def welcome(settings: Settings, token: str | None, loaded: list[Loaded]) -> dict
         "admin": f"{admin}/api/v1",
         "adminUi": f"{admin}/api/v1/ui/",
         "apis": [
-            {"name": api.name, "url": gateway + api.base_path, "ui": f"{gateway}{api.base_path}/ui/"} for api in loaded
+            {"name": name, "url": gateway + base_path, "ui": f"{gateway}{base_path}/ui/"}
+            for name, base_path in dict.fromkeys((api.name, api.base_path) for api in loaded)
         ],
     }
     if settings.tls_certificate:
@@ -151,9 +159,11 @@ def welcome(settings: Settings, token: str | None, loaded: list[Loaded]) -> dict
         value["gatewayTls"] = _address(host, settings.gateway_tls_port, "https")
     if token:
         value["adminToken"] = token
-    if key:
-        value["key"] = key
-        value["curl"] = f"curl -H 'X-API-Key: {key}' '{value['apis'][0]['url']}{DEMO_CALL}'"
+    if trials:
+        value["key"] = trials[0].key
+        value["curl"], *value["more"] = [
+            f"curl -H 'X-API-Key: {api.key}' '{gateway}{api.base_path}{api.call}'{api.arguments}" for api in trials
+        ]
     return value
 
 
@@ -172,7 +182,7 @@ def banner(value: dict[str, Any]) -> list[str]:
         lines.append(f"  Admin token  {value['adminToken']} (shown this once)")
     if "key" in value:
         lines.append(f"  API key      {value['key']} (shown this once)")
-        lines.append(f"  Try          {value['curl']}")
+        lines += [f"  Try          {curl}" for curl in (value["curl"], *value["more"])]
     return [*lines, "Ctrl-C stops everything."]
 
 

@@ -53,8 +53,8 @@ def listen(host: str, port: int) -> socket.socket:
 class Child:
     """One server process and its workers.
 
-    ``command`` is what it runs, without the numbers of its listening sockets; the first of these speaks HTTP.
-    ``inherited`` are descriptors that it gets beside them.
+    ``command`` is what it runs, without the numbers of its listening sockets, if it has any; the first of these speaks
+    HTTP. ``inherited`` are descriptors that it gets beside them.
     """
 
     def __init__(
@@ -67,7 +67,7 @@ class Child:
         inherited: Sequence[int] = (),
     ) -> None:
         self.name = name
-        self.listener = listeners[0]
+        self.listener = listeners[0] if listeners else None
         self.log = log
         numbers = [listener.fileno() for listener in listeners]
         self._command = [*command, *map(str, numbers)]
@@ -132,7 +132,9 @@ class Child:
         self._orphans = [group for group in self._orphans if _tell(group, signal.SIGTERM)]
 
     def is_ready(self, path: str) -> bool:
-        """Whether ``path`` answers 200."""
+        """Whether ``path`` answers 200; without a socket, whether it runs."""
+        if self.listener is None:
+            return self.is_alive()
         host, port = self.listener.getsockname()[:2]
         connection = http.client.HTTPConnection(reachable(host), port, timeout=2)
         try:

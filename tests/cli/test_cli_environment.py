@@ -19,7 +19,7 @@ SECRET = Settings(
 @pytest.mark.parametrize(
     ("name", "known", "hidden"),
     [
-        ("gateway", {"s4-password"}, {"s1-token", "s2-password", "s3-key", "s5-token"}),
+        ("gateway", {"s3-key", "s4-password"}, {"s1-token", "s2-password", "s5-token"}),
         ("admin", {"s2-password", "s3-key", "s4-password"}, {"s1-token", "s5-token"}),
     ],
 )

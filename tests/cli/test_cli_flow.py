@@ -1,0 +1,96 @@
+"""``apimgmt flow``: run here without a platform, stored and tried on one."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import responses
+from click.testing import CliRunner, Result
+from responses.matchers import json_params_matcher
+
+from apimgmt.cli.commands import apimgmt
+
+ADMIN = "http://admin.example:8081"
+HELLO = """
+document: {dsl: 1.0.3, namespace: test, name: hello, version: 1.0.0}
+do:
+  - answer:
+      set:
+        text: Hello ${name}
+        loud: ${ $trigger.data.query.name | ascii_upcase }
+"""
+RAISED = "raise: {error: {type: 'https://example.com/x', status: 409, title: X}}"
+FAILS = HELLO.replace("set:", RAISED).partition("text:")[0]
+
+
+def run(*arguments: str, stdin: str | None = None) -> Result:
+    """The command as a user runs it."""
+    environment = {"APIMGMT_URL": ADMIN, "APIMGMT_TOKEN": "secret"}
+    return CliRunner().invoke(apimgmt, ["flow", *arguments], env=environment, input=stdin)
+
+
+def test_a_flow_runs_here_and_prints_its_output() -> None:
+    """From a file or standard input; the output is JSON on standard output."""
+    done = run("run", "-", "--input", '{"query": {"name": "Ann"}}', stdin=HELLO)
+    assert done.exit_code == 0, done.stderr
+    assert json.loads(done.stdout) == {"text": "Hello Ann", "loud": "ANN"}
+
+
+def test_a_flow_that_fails_prints_its_error_aside() -> None:
+    """On standard error, with exit code 1; nothing on standard output."""
+    done = run("run", "-", stdin=FAILS)
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert json.loads(done.stderr)["status"] == 409
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        (HELLO.replace("set:", "sett:"), "4:5"),
+        (HELLO.replace("| ascii_upcase", "|"), "5:7"),
+        ("document: [", "2:1"),
+        (HELLO.replace("1.0.3", "0.8"), "2:"),
+    ],
+    ids=["unknown task", "expression", "no YAML", "other DSL"],
+)
+def test_what_is_no_flow_is_refused_with_line_and_column(tmp_path: Path, text: str, place: str) -> None:
+    """The place is in the file, not in the JSON of it."""
+    file = tmp_path / "flow.yaml"
+    file.write_text(text)
+    done = run("run", str(file))
+    assert done.exit_code == 1
+    assert f"{file}:{place}" in done.stderr
+
+
+@responses.activate
+def test_a_flow_is_stored_under_the_name_of_its_document() -> None:
+    """A new one by POST, the next revision by PUT."""
+    shown = {"name": "hello", "id": "flow_1", "revision": 1, "changed": "2026-01-01T00:00:00Z", "definition": {}}
+    for known, method, path in (([], "POST", "/flows"), ([shown], "PUT", "/flows/hello")):
+        responses.upsert("GET", f"{ADMIN}/api/v1/flows", json=known)
+        responses.add(method, f"{ADMIN}/api/v1{path}", json=shown)
+        assert run("store", "-", stdin=HELLO).exit_code == 0
+    sent = json.loads(responses.calls[-1].request.body or b"")
+    assert sent["name"] == "hello"
+    assert sent["definition"]["do"][0]["answer"]["set"]["text"] == "Hello ${name}"
+
+
+@responses.activate
+def test_a_stored_flow_is_tried() -> None:
+    """What each task took, and the output; exit code 1 if it failed."""
+    url = f"{ADMIN}/api/v1/flows/hello/dry-run"
+    steps = [{"task": "/do/0/answer", "seconds": 0.00125, "failed": False}]
+    matcher = json_params_matcher({"input": {"a": 1}})
+    responses.post(url, json={"output": {"n": 1}, "steps": steps}, match=[matcher])
+    done = run("try", "hello", "--input", '{"a": 1}')
+    assert done.exit_code == 0
+    assert "/do/0/answer" in done.stdout and "1.25" in done.stdout
+    responses.upsert("POST", url, json={"error": {"status": 409}, "steps": steps})
+    assert run("try", "hello", "--input", '{"a": 1}').exit_code == 1
+
+
+def test_an_input_that_is_no_json_is_a_wrong_call() -> None:
+    """Exit code 2, as for every wrong option."""
+    assert run("run", "-", "--input", "{", stdin=HELLO).exit_code == 2
