@@ -1,4 +1,4 @@
-"""The command line of the benchmark: ``python -m bench [compare|scale|load|profile|every-operation]``."""
+"""The command line of the benchmark: ``python -m bench [compare|scale|load|profile|proxy|flows|every-operation]``."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from bench import compare, load, machine, profile, scale, table, wrk
+from bench import compare, flows, load, machine, profile, proxy, scale, table, wrk
 
 QUICK = compare.Plan(runs=1, seconds=1.0, warm_up=1.0)
 KUBERNETES = Path(__file__).parents[1] / "../shared/corpus/documents/v2.0-kubernetes.json"
@@ -23,6 +23,8 @@ def main(arguments: Sequence[str]) -> int:
     _scale_arguments(scenarios.add_parser("scale", help="10,000 operations against 10"))
     _load_arguments(scenarios.add_parser("load", help="seconds until a document is live"))
     _profile_arguments(scenarios.add_parser("profile", help="where the time of a request goes"))
+    _proxy_arguments(scenarios.add_parser("proxy", help="passing requests on, beside other ways to call"))
+    scenarios.add_parser("flows", help="what flows and expressions cost").set_defaults(run=_flows)
     _every_arguments(scenarios.add_parser("every-operation", help="every document of a folder, every operation called"))
     given = list(arguments)
     if not given or given[0] not in (*scenarios.choices, "-h", "--help"):
@@ -91,6 +93,32 @@ def _profile_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _profile(options: argparse.Namespace) -> int:
     print("\n".join(profile.lines(options.requests, options.functions, options.sort)))
+    return 0
+
+
+def _proxy_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="every run as JSON instead of the table")
+    parser.add_argument("--quick", action="store_true", help="one run of one second: shows that it works, no more")
+    parser.add_argument("--runs", type=int, default=5, help="runs of five seconds for each request (default 5)")
+    parser.set_defaults(run=_proxy)
+
+
+def _proxy(options: argparse.Namespace) -> int:
+    if reason := wrk.missing():
+        print(reason, file=sys.stderr)
+        return 1
+    plan = QUICK if options.quick else compare.Plan(options.runs)
+    facts = machine.facts()
+    rows = proxy.measure(plan)
+    if options.json:
+        print(json.dumps(compare.as_json(rows, plan, facts), indent=2))
+    else:
+        print("\n".join(proxy.lines(rows, facts)))
+    return 0 if any(row.runs for row in rows) else 1
+
+
+def _flows(_: argparse.Namespace) -> int:
+    print("\n".join(flows.lines()))
     return 0
 
 

@@ -83,13 +83,17 @@ def survey(paths: Sequence[Path], jobs: int = 1) -> Iterator[Outcome]:
     ``max_tasks_per_child`` would do that too, but the pool of CPython 3.11 waits for ever when its only process ends.
     """
     for start in range(0, len(paths), DOCUMENTS_PER_PROCESS * jobs):
-        with ProcessPoolExecutor(jobs) as pool:
+        with ProcessPoolExecutor(jobs, initializer=_quiet) as pool:
             yield from pool.map(call_all, paths[start : start + DOCUMENTS_PER_PROCESS * jobs])
+
+
+def _quiet() -> None:
+    """What breaks is in the outcomes; the log of a process that does nothing else would repeat it."""
+    logging.getLogger("apimgmt").setLevel(logging.CRITICAL)
 
 
 def call_all(path: Path, settings: Settings | None = None) -> Outcome:
     """Take one document in and call each of its operations; what breaks on the way is in the outcome."""
-    logging.getLogger("apimgmt").setLevel(logging.CRITICAL)
     settings = settings or Settings()
     outcome, begun = Outcome(str(path)), time.monotonic()
     try:

@@ -135,7 +135,8 @@ def _resolved(document: dict[str, Any], value: dict[str, Any]) -> dict[str, Any]
 def _fields(struct: type[msgspec.Struct]) -> Iterator[str]:
     yield ""
     for field in msgspec.structs.fields(struct):
-        default = "required" if field.default is msgspec.NODEFAULT else f"default `{field.default!r}`"
+        made = field.default if field.default_factory is msgspec.NODEFAULT else field.default_factory()
+        default = "required" if made is msgspec.NODEFAULT else f"default `{made!r}`"
         yield f"- `{field.encode_name}`: {default}"
 
 

@@ -22,6 +22,7 @@ from urllib.parse import parse_qs, quote, urlencode, urlsplit
 import pki
 import pytest
 from cryptography.fernet import Fernet
+from product_echo import Echo, handlers, through_echoes
 from product_platform import TOKEN, Product, wait
 from product_secrets import Planted, holds, writings
 
@@ -214,6 +215,31 @@ def through_the_authorization_server(planted: Planted) -> None:
     assert call("POST", "/secrets/token", headers=bearer, json={"count": 1}).status_code == 200
 
 
+def through_connections(planted: Planted) -> None:
+    """Secrets of connections: set, changed, masked, refused, tested and called with, and one that is sent at random."""
+    plant, ask = planted.plant, planted.ask
+    partner = pki.authority("Root of a connection").issue("partner")
+    # the first line of a key says nothing but its kind
+    plant("key of a connection", partner.secret.splitlines()[2][:24])
+    body = {
+        "name": "crm",
+        "baseUrl": "http://127.0.0.1:9",
+        "authentication": {"kind": "basic", "username": "svc", "password": plant("password of a connection", fresh())},
+        "secretHeaders": {"X-Key": plant("secret header of a connection", plain())},
+        "proxy": {"url": "http://127.0.0.1:8", "username": "px", "password": plant("password of a proxy", fresh())},
+        "tls": {"certificate": partner.pem, "key": partner.secret},
+    }
+    assert ask("POST", "/connections", body).status_code == 422
+    assert ask("POST", "/connection-tests", body).json()["ok"] is False
+    assert ask("POST", "/connections?untested=true", body).status_code == 201
+    assert ask("POST", "/connections?untested=true", {**body, "name": "no/name"}).status_code == 400
+    again = {**body, "authentication": {"kind": "bearer", "token": plant("token of a connection", plain())}}
+    assert ask("PUT", "/connections/crm?untested=true", again).status_code == 200
+    assert ask("POST", "/connections/crm/test").status_code == 200
+    assert ask("POST", "/connections/crm/call", {"path": "/x"}).status_code == 422
+    assert ask("POST", "/connections/crm/call", {"entity": "nobody"}).status_code == 400
+
+
 def through_the_gateway(planted: Planted) -> None:
     """Credentials of every kind, in every place, right and wrong, and secrets where none belongs."""
     plant, call = planted.plant, planted.call
@@ -266,7 +292,7 @@ def of_the_platform(planted: Planted) -> None:
     planted.plant("key that signs", base64.urlsafe_b64decode(private + "="))
 
 
-def exports(planted: Planted) -> None:
+def exports(planted: Planted, api: str = "secrets") -> None:
     """Everything that can be read: by the administrator, by callers, and at the command line."""
     lists = (
         "apis",
@@ -278,12 +304,14 @@ def exports(planted: Planted) -> None:
         "applications",
         "access-policies",
         "clients",
+        "connections",
     )
-    for name in (*lists, "snapshot", "audit?limit=1000", "apis/secrets/operations", "apis/secrets/revisions", "me"):
+    of_the_api = (f"apis/{api}/operations", f"apis/{api}/revisions")
+    for name in (*lists, "snapshot", "audit?limit=1000", *of_the_api, "me"):
         assert planted.ask("GET", f"/{name}").status_code == 200
-    planted.ask("GET", "/apis/secrets/revisions/1/document")
-    planted.ask("GET", "/access?method=POST&path=/secrets/key")
-    planted.call("GET", "/secrets/openapi.json")
+    planted.ask("GET", f"/apis/{api}/revisions/1/document")
+    planted.ask("GET", f"/access?method=POST&path=/{api}/key")
+    planted.call("GET", f"/{api}/openapi.json")
     program = str(Path(sys.executable).with_name("apimgmt"))
     doctor = subprocess.run(
         [program, "doctor", "--output", "json"], env={"APIMGMT_DATA": str(planted.product.data)}, capture_output=True
@@ -300,6 +328,7 @@ def test_no_secret_is_anywhere(planted: Planted) -> None:
     planted.product.ask("PUT", "/apis/secrets/triggers", LIMITS, publish="true")
     through_the_admin_api(planted)
     through_the_authorization_server(planted)
+    through_connections(planted)
     through_the_gateway(planted)
     of_the_platform(planted)
     exports(planted)
@@ -317,3 +346,31 @@ def test_no_secret_is_anywhere(planted: Planted) -> None:
     with (planted.product.data / "logs" / "gateway.log").open("a") as log:
         log.write(f"INFO who came with {planted.secrets['key'].decode()}\n")
     assert set(planted.found()) - HAS_TO_BE == {("key", "logs/gateway.log")}
+
+
+@pytest.fixture
+def talkative(tmp_path: Path) -> Iterator[Planted]:
+    """A platform whose workers log everything, at the level DEBUG."""
+    product = Product(tmp_path, handlers=handlers(tmp_path))
+    product.start()
+    try:
+        made = Planted(product)
+        made.plant("admin token", TOKEN)
+        yield made
+    finally:
+        product.stop()
+
+
+def test_no_secret_of_a_connection_is_said_again(talkative: Planted) -> None:
+    """Systems that fail and repeat what they were sent: in no log, no record, no answer, no output of a command."""
+    with Echo() as echo:
+        through_echoes(talkative, echo, fresh, plain)
+    exports(talkative, "echo")
+    log = talkative.product.log()
+    assert "DEBUG" in log and "/500/x" in log and "answers 401" in log
+    print(f"\n{len(talkative.secrets)} secrets, {len(talkative.answers)} answers")
+    assert set(talkative.found()) == set()
+    # the mutant: a line that has what the other system said
+    with (talkative.product.data / "logs" / "gateway.log").open("a") as file:
+        file.write(f"DEBUG it said: {talkative.secrets['access token of an echo'].decode()}\n")
+    assert set(talkative.found()) == {("access token of an echo", "logs/gateway.log")}
