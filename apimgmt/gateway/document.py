@@ -1,7 +1,7 @@
 """The document of an API as the gateway shows it: where it is now, and what its operations demand now.
 
 What people decided about access stands in it, so that Swagger UI asks for the credential that is needed. The paths are
-taken apart only if something in them has to change: all of Microsoft Graph would take 600 MB as Python objects.
+taken apart one by one, where something has to change: all of Microsoft Graph would take 600 MB as Python objects.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def shown(document: bytes, about: Told) -> bytes:
     swagger, base_path, common, single, notes = about
     inner_servers = not swagger and document.count(b'"servers"') > ("servers" in root)
     if "paths" in root and (inner_servers or single or notes):
-        root["paths"] = Raw(orjson.dumps(_changed(orjson.loads(memoryview(root["paths"])), single, notes)))
+        root["paths"] = _changed(root["paths"], single, notes)
     _relocate(root, base_path, swagger)
     if common is not None:
         root["security"] = _raw(common)
@@ -94,17 +94,25 @@ def _declared(operation: Operation) -> Security:
     return [{name: list(scopes) for name, scopes in one.items()} for one in operation.security or ()]
 
 
-def _changed(paths: Any, demands: dict[tuple[str, str], Security], notes: dict[tuple[str, str], str]) -> Any:
+def _changed(paths: Raw, demands: dict[tuple[str, str], Security], notes: dict[tuple[str, str], str]) -> Raw:
     """The paths without servers of their own, with what single operations demand and what is to be said of them."""
-    for path, item in paths.items() if isinstance(paths, dict) else ():
-        for method, part in [("", item), *(item.items() if isinstance(item, dict) else ())]:
-            if isinstance(part, dict):
-                part.pop("servers", None)
-                if (path, method) in demands:
-                    part["security"] = demands[path, method]
-                if (path, method) in notes:
-                    part["description"] = f"{part.get('description', '')}\n\n{notes[path, method]}".strip()
-    return paths
+    items = _members(paths)
+    concerned = {path for path, _ in (*demands, *notes)}
+    for path, item in items.items():
+        if path in concerned or b'"servers"' in memoryview(item).tobytes():
+            items[path] = Raw(orjson.dumps(_item(path, orjson.loads(memoryview(item)), demands, notes)))
+    return _raw(items)
+
+
+def _item(path: str, item: Any, demands: dict[tuple[str, str], Security], notes: dict[tuple[str, str], str]) -> Any:
+    for method, part in [("", item), *(item.items() if isinstance(item, dict) else ())]:
+        if isinstance(part, dict):
+            part.pop("servers", None)
+            if (path, method) in demands:
+                part["security"] = demands[path, method]
+            if (path, method) in notes:
+                part["description"] = f"{part.get('description', '')}\n\n{notes[path, method]}".strip()
+    return item
 
 
 def _relocate(root: dict[str, Raw], base_path: str, swagger: bool) -> None:

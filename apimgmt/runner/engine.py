@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
@@ -22,7 +23,9 @@ from apimgmt.settings import Settings
 log = logging.getLogger("apimgmt.runner")
 NAME, WORKFLOW, QUEUE, VERSION = "apimgmt", "apimgmt.run", "apimgmt.runs", "1"
 POLL_SECONDS = 0.1
-DEAD_SECONDS = 15
+DEAD_SECONDS = 10.0
+# more between two beats, and the database was away, or this runner was asleep
+GAP_SECONDS = 5.0
 ASKED_MOST = 500
 FINAL = {"SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"}
 
@@ -56,6 +59,7 @@ class Engine:
         self._executor = executor
         self._many = not self._url.startswith("sqlite")
         self._database: sqlalchemy.Engine | None = None
+        self._beaten, self._steady = -GAP_SECONDS, 0.0
         DBOS(
             config={
                 "name": NAME,
@@ -108,12 +112,19 @@ class Engine:
     def beat(self) -> list[str]:
         """Say that this runner lives, and take over what runners had begun that are gone; their names.
 
-        One that was only asleep finds, at its next step, that the run is not its own any more.
+        One that was only asleep finds, at its next step, that the run is not its own any more. After a database that
+        was away, nobody has been heard of: who is gone is asked only after beats without a gap for as long as that.
         """
         if not self._many:
             return []
+        now = time.monotonic()
+        if now - self._beaten > GAP_SECONDS:
+            self._steady = now
         with self._beats().begin() as database:
             database.execute(sqlalchemy.text(_BEAT), {"id": self._executor})
+            self._beaten = time.monotonic()
+            if self._beaten - self._steady < DEAD_SECONDS:
+                return []
             rows = database.execute(sqlalchemy.text(_SILENT), {"seconds": DEAD_SECONDS})
             gone = [str(row[0]) for row in rows]
         if gone:

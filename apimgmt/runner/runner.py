@@ -31,7 +31,7 @@ from apimgmt.settings import Settings
 
 log = logging.getLogger("apimgmt.runner")
 POLL_SECONDS = 0.1
-BEAT_SECONDS = 5.0
+BEAT_SECONDS = 2.0
 UPKEEP_SECONDS = 3600.0
 MOST_AT_ONCE = 100
 CALM_SECONDS = 0.5

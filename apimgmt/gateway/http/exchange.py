@@ -20,6 +20,7 @@ OURS = frozenset(
 IDENTITY = b"x-request-id"
 UNTIL_CLOSE = -2
 HIGH_WATER = 65_536
+JOINED_MOST = 65_536
 LINES_MOST = 1_000
 LINE_LONGEST = 256
 
@@ -181,7 +182,7 @@ class Exchange:
 
         Raises ConnectionResetError once the caller is gone, so that endless answers end; a whole answer is dropped.
 
-        The head waits for the first body, so that a whole answer is one write.
+        The head waits for the first body, so that a whole answer is one write, unless that would copy much.
         """
         kind = message["type"]
         if self.over:
@@ -196,8 +197,13 @@ class Exchange:
         else:
             body, more = message.get("body", b""), message.get("more_body", False)
             data = self._head(self.start, len(body), more) if not self.answering else b""
-            data += self._framed(body, more) if not self.silent else b""
+            framed = self._framed(body, more) if not self.silent else b""
             self.answering = True
+            if data and len(framed) > JOINED_MOST:
+                self.connection.write(data)
+                data = framed
+            else:
+                data += framed
             if data:
                 self.connection.write(data)
             if not more:
