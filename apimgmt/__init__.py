@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from apimgmt.connections.connection import connection as connection
+    from apimgmt.connections.known import connection as connection
 
 __version__ = "0.1.0"
 __all__ = ["__version__", "connection"]
@@ -17,7 +17,7 @@ __all__ = ["__version__", "connection"]
 def __getattr__(name: str) -> Any:
     """``connection``, imported when somebody asks for it: the command line starts sooner without it."""
     if name == "connection":
-        from apimgmt.connections.connection import connection
+        from apimgmt.connections.known import connection
 
         return connection
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -7,7 +7,7 @@ from typing import Any
 
 import apimgmt.asgi  # noqa: F401  registers every kind of task
 from apimgmt.archive import Archive
-from apimgmt.connections.connection import connections
+from apimgmt.connections.known import connections
 from apimgmt.control.diagram.svg import diagram
 from apimgmt.errors import ApimgmtError, DocumentRefused, SettingInvalid
 from apimgmt.processes import python

@@ -15,8 +15,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat,
 
 from apimgmt.connections.configuration import Configuration, Proxy, Tls
 from apimgmt.connections.connection import ENTITIES
+from apimgmt.connections.egress.guard import Guard
 from apimgmt.connections.entities.entity import Entity
-from apimgmt.connections.guard import Guard
 from apimgmt.errors import SettingInvalid
 from apimgmt.reading import pointer, read
 from apimgmt.registry import find

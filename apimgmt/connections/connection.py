@@ -12,48 +12,43 @@ Everything that can be worked out beforehand is worked out when it is made; it l
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
-from threading import Lock, RLock
+from threading import RLock
 from typing import Any
-from urllib.parse import urlsplit
 from uuid import uuid4
 
 import msgspec
 
-from apimgmt.connections import Call, Exchange, Reply, redirects
+from apimgmt.connections import Call, Exchange, Reply
+from apimgmt.connections.address import joined, origin
 from apimgmt.connections.authentication.refusal import told_apart
-from apimgmt.connections.blocking import Blocking
-from apimgmt.connections.breaking import Breaking
-from apimgmt.connections.budget import Budget
-from apimgmt.connections.configuration import Configuration, Limit, Tls, secrets_of, with_secrets
+from apimgmt.connections.configuration import Configuration, Limit, secrets_of
 from apimgmt.connections.content import Files, Pairs, content_of, pairs, query_of
-from apimgmt.connections.debugging import Masking, in_basic
+from apimgmt.connections.egress.guard import Guard
 from apimgmt.connections.entities import graphql
 from apimgmt.connections.entities.entity import Entity
 from apimgmt.connections.entities.location import located
 from apimgmt.connections.entities.odata import EntitySet
 from apimgmt.connections.entities.soap import SoapOperation
 from apimgmt.connections.entities.sql import Table
-from apimgmt.connections.exchange import Policy, authenticated
-from apimgmt.connections.guard import Guard
+from apimgmt.connections.layers.breaking import Breaking
+from apimgmt.connections.layers.budget import Budget
+from apimgmt.connections.layers.debugging import Masking, in_basic
+from apimgmt.connections.layers.exchange import Policy, authenticated
+from apimgmt.connections.layers.throttling import FileThrottling, Throttle, Throttling, throttle_file
 from apimgmt.connections.parallel import MOST_AT_ONCE, parallel
-from apimgmt.connections.throttling import FileThrottling, Throttle, Throttling, throttle_file
+from apimgmt.connections.transport.blocking import Blocking
 from apimgmt.connections.webhooks.deliveries import Delivery
 from apimgmt.connections.webhooks.sending import send
-from apimgmt.encryption import Encryption
 from apimgmt.errors import ConnectionFailed, SettingInvalid
-from apimgmt.model import ConnectionEntry
 from apimgmt.reading import read
 from apimgmt.registry import find
 from apimgmt.settings import Settings
 
-log = logging.getLogger("apimgmt.connections")
 SAFE = frozenset(("GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE"))
 # what the entities of a connection are, by its type; of every other type they are endpoints
 ENTITIES: dict[str, Any] = {"odata": EntitySet, "soap": SoapOperation, "sql": Table}
-ORIGINS_MOST = 32
 # the usual name of the header field (draft-ietf-httpapi-idempotency-key-header), for a key given without any
 IDEMPOTENCY_KEY = "Idempotency-Key"
 
@@ -211,7 +206,7 @@ class Connection:
     def streaming(self) -> Any:
         """Its driver for the event loop (``streaming.py``), made at the first asking."""
         # imported here: whoever never waits on a loop starts sooner without aiohttp
-        from apimgmt.connections.streaming import Streaming
+        from apimgmt.connections.transport.streaming import Streaming
 
         with self._keeping:
             if self._streaming is None:
@@ -250,116 +245,6 @@ class Connection:
             self._kept.clear()
 
 
-class Connections:
-    """The connections of this process, by name; swapped as one reference when a snapshot is."""
-
-    def __init__(self) -> None:
-        self.settings = Settings()
-        self._known: dict[str, tuple[ConnectionEntry, Connection | SettingInvalid]] = {}
-        self._anonymous: dict[tuple[str, bool, Settings], Connection] = {}
-        self._lock = Lock()
-
-    def prepared(self, entries: Iterable[ConnectionEntry], settings: Settings) -> Callable[[], None]:
-        """Build what changed, aside; the function that is returned puts it in place.
-
-        One that cannot be built, its key being lost, say, fails its own calls and nothing else.
-        """
-        known = self._known
-        made: dict[str, tuple[ConnectionEntry, Connection | SettingInvalid]] = {}
-        for entry in entries:
-            kept = known.get(entry.name)
-            if kept is None or kept[0] != entry or isinstance(kept[1], SettingInvalid):
-                kept = (entry, _opened(entry, settings))
-            made[entry.name] = kept
-
-        def use() -> None:
-            with self._lock:
-                self._known, self.settings = made, settings
-
-        return use
-
-    def find(self, name: str) -> Connection:
-        """The one of that name; an unknown name is an error that lists the known ones."""
-        found = self._known.get(name)
-        if found is None:
-            raise SettingInvalid(f"there is no connection {name!r}; there are: {', '.join(self.names()) or 'none'}")
-        if isinstance(found[1], SettingInvalid):
-            raise ConnectionFailed("unusable", str(found[1]))
-        return found[1]
-
-    def names(self) -> list[str]:
-        """All names, sorted."""
-        return sorted(self._known)
-
-    def anonymous(self, base: str, verify: bool, settings: Settings) -> Connection:
-        """What calls without a connection go through, by the origin of their URL: no credential, no breaker; sockets
-        are kept for the next call, those of the origins that were called last."""
-        key = (base, verify, settings)
-        with self._lock:
-            one = self._anonymous.pop(key, None)
-            if one is None:
-                configuration = Configuration(base_url=base, breaker=None, tls=Tls(verify=verify))
-                one = Connection("", configuration, {}, settings)
-            self._anonymous[key] = one
-            if len(self._anonymous) > ORIGINS_MOST:
-                del self._anonymous[next(iter(self._anonymous))]
-        return one
-
-    async def aclose(self) -> None:
-        """Let go of what they keep open on this event loop; called once at its end."""
-        for one in (*(known for _, known in self._known.values()), *self._anonymous.values()):
-            if isinstance(one, Connection):
-                await one.aclose()
-
-
-connections = Connections()
-
-
-def connection(name: str) -> Connection:
-    """The connection of that name, for a process; raises SettingInvalid if there is none."""
-    return connections.find(name)
-
-
-def _opened(entry: ConnectionEntry, settings: Settings) -> Connection | SettingInvalid:
-    try:
-        return opened(entry, settings)
-    except SettingInvalid as error:
-        log.error("%s", error)
-        return error
-
-
-def opened(entry: ConnectionEntry, settings: Settings) -> Connection:
-    """The connection of an entry, its secrets decrypted."""
-    try:
-        plain = with_secrets(entry.settings, Encryption(settings).decrypt)
-        return Connection(entry.name, read(plain, Configuration), entry.entities, settings, entry.id)
-    except (SettingInvalid, msgspec.ValidationError) as error:
-        raise SettingInvalid(f"connection {entry.name!r}: {error}") from None
-
-
-def joined(base: str, path: str) -> str:
-    """A path below a base URL, with one slash between them (C-007), or a URL of the same origin as it is.
-
-    >>> joined("https://api.example.com/v2", "/customers")
-    'https://api.example.com/v2/customers'
-    """
-    if path.startswith("//"):
-        raise ConnectionFailed("address", "a path below the base URL is needed, and it must not start with two slashes")
-    if path.lower().startswith(("http://", "https://")):
-        if origin(path) != origin(base):
-            raise ConnectionFailed("address", "the URL is of another origin than the connection")
-        return path
-    return f"{base.rstrip('/')}/{path.lstrip('/')}" if path else base
-
-
-def origin(url: str) -> tuple[str, str, int | None]:
-    """Scheme, host and port of a URL (RFC 6454); raises ConnectionFailed if it cannot be read."""
-    try:
-        return redirects.origin(urlsplit(url))
-    except ValueError:
-        raise ConnectionFailed("address", "this is no URL that can be called") from None
-
-
 def _repeatable(call: Call, name: str, key: str) -> Call:
     """A call that would not be harmless to repeat, with the key under which the other system knows a repetition."""
     if not key and (not name or call.method in SAFE):
@@ -384,7 +269,7 @@ def _throttle(limit: Limit, identity: str, settings: Settings) -> Throttle:
     if not settings.redis_url:
         return FileThrottling(limit, path)
     # imported here: a machine that counts alone needs no client of Redis
-    from apimgmt.connections.throttling_redis import RedisThrottling
+    from apimgmt.connections.layers.throttling_redis import RedisThrottling
 
     share = msgspec.structs.replace(limit, requests=max(1, int(limit.requests * settings.redis_share)))
     return RedisThrottling(limit, path.name, settings.redis_url, FileThrottling(share, path))

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from apimgmt.connections.connection import connections as open_connections
+from apimgmt.connections.known import connections as open_connections
 from apimgmt.control.connections import connections
 from apimgmt.control.diagram.svg import diagram
 from apimgmt.control.publish import Publisher

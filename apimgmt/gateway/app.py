@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
-from apimgmt.connections.connection import connections
+from apimgmt.connections.known import connections
 from apimgmt.errors import CATALOGUE, Disconnected, Problem, SnapshotRefused
 from apimgmt.gateway.accepting import RUNS, told
 from apimgmt.gateway.messages.responder import problem_reply

@@ -18,8 +18,9 @@ from uuid import uuid4
 from msgspec import Meta
 
 from apimgmt.connections import Call, Reply
-from apimgmt.connections.connection import SAFE, Connection, connections
-from apimgmt.connections.exchange import authenticated
+from apimgmt.connections.connection import SAFE, Connection
+from apimgmt.connections.known import connections
+from apimgmt.connections.layers.exchange import authenticated
 from apimgmt.errors import ConnectionFailed, Problem, SettingInvalid
 from apimgmt.model import CompiledApi, Operation, Struct
 from apimgmt.origin import Proxies

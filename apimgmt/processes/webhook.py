@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from apimgmt.connections.connection import connections
+from apimgmt.connections.known import connections
 from apimgmt.connections.webhooks.receiving import Receiver
 from apimgmt.errors import Problem, SettingInvalid
 from apimgmt.model import Binding, CompiledApi, Operation, Struct

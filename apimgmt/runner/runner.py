@@ -20,7 +20,7 @@ import msgspec
 import sqlalchemy.exc
 
 from apimgmt.archive import Archive, write_atomically
-from apimgmt.connections.connection import connections
+from apimgmt.connections.known import connections
 from apimgmt.errors import Problem, SnapshotRefused
 from apimgmt.processes.flows.known import flows
 from apimgmt.runner.performing import Performer, failed

@@ -12,9 +12,9 @@ from typing import Any
 
 from apimgmt.connections import Call, Exchange, Reply, Send, Wait
 from apimgmt.connections.authentication.none import Anonymous
-from apimgmt.connections.budget import Budget
 from apimgmt.connections.configuration import Retries
-from apimgmt.connections.exchange import Policy
+from apimgmt.connections.layers.budget import Budget
+from apimgmt.connections.layers.exchange import Policy
 from apimgmt.errors import ConnectionFailed
 
 CALL = Call(method="GET", url="http://crm.example/")

@@ -27,7 +27,7 @@ from apimgmt.connections.authentication.tokens import Token
 from apimgmt.connections.authentication.tokenstore import Memory
 from apimgmt.connections.configuration import Configuration
 from apimgmt.connections.connection import Connection
-from apimgmt.connections.guard import Guard
+from apimgmt.connections.egress.guard import Guard
 from apimgmt.errors import ConnectionFailed, SettingInvalid
 from apimgmt.reading import read
 from apimgmt.settings import Settings

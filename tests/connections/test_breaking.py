@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from connections.driving import CALL, Driver, answering
 
-from apimgmt.connections.breaking import SLOW_START_SECONDS, Breaking
 from apimgmt.connections.configuration import Breaker, Retries
-from apimgmt.connections.exchange import DOWN, NETWORK, authenticated
+from apimgmt.connections.layers.breaking import SLOW_START_SECONDS, Breaking
+from apimgmt.connections.layers.exchange import DOWN, NETWORK, authenticated
 from apimgmt.errors import CAUSES, ConnectionFailed
 
 

@@ -8,10 +8,10 @@ from connections.faults import Faults
 from connections.test_connection import made
 
 from apimgmt.connections import Reply
-from apimgmt.connections.breaking import Breaking
-from apimgmt.connections.budget import RESERVE, SHARE, Budget
 from apimgmt.connections.configuration import Breaker, Retries
-from apimgmt.connections.exchange import authenticated
+from apimgmt.connections.layers.breaking import Breaking
+from apimgmt.connections.layers.budget import RESERVE, SHARE, Budget
+from apimgmt.connections.layers.exchange import authenticated
 from apimgmt.errors import ConnectionFailed
 
 CALLS = 4_000

@@ -13,7 +13,7 @@ import responses
 from connections.faults import Faults
 
 import apimgmt.asgi  # noqa: F401  registers every plug-in
-from apimgmt.connections.connection import connections
+from apimgmt.connections.known import connections
 from apimgmt.model import ConnectionEntry
 from apimgmt.settings import Settings
 

@@ -10,8 +10,10 @@ import responses
 
 import apimgmt
 import apimgmt.asgi
+from apimgmt.connections.address import joined
 from apimgmt.connections.configuration import Configuration, with_secrets
-from apimgmt.connections.connection import Connection, connections, joined
+from apimgmt.connections.connection import Connection
+from apimgmt.connections.known import connections
 from apimgmt.errors import ConnectionFailed, SettingInvalid
 from apimgmt.reading import read
 from apimgmt.settings import Settings

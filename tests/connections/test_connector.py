@@ -18,9 +18,9 @@ from pki import authority
 
 import apimgmt.asgi  # noqa: F401  registers every plug-in
 from apimgmt.connections import connector
-from apimgmt.connections.actions import Action, Delete, FormData, Get, Output, Patch, Post, Put
-from apimgmt.connections.actions import made as filled
 from apimgmt.connections.connection import Connection
+from apimgmt.connections.connector.actions import Action, Delete, FormData, Get, Output, Patch, Post, Put
+from apimgmt.connections.connector.actions import made as filled
 from apimgmt.errors import ConnectionFailed, SettingInvalid
 from apimgmt.reading import read
 from apimgmt.settings import Settings

@@ -16,10 +16,10 @@ from databases import sqlite
 from odataservice import ROOT, Service
 
 from apimgmt.connections.configuration import Configuration, Type
-from apimgmt.connections.connection import connections
 from apimgmt.connections.entities.filters import MOST_VALUES, OPERATORS
 from apimgmt.connections.entities.location import SSL_MODES, located
 from apimgmt.connections.entities.sql import Table
+from apimgmt.connections.known import connections
 from apimgmt.model import ConnectionEntry
 from apimgmt.reading import read
 from apimgmt.settings import Settings

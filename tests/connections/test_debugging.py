@@ -10,7 +10,7 @@ import re
 import pytest
 
 from apimgmt.connections import Call, Reply
-from apimgmt.connections.debugging import (
+from apimgmt.connections.layers.debugging import (
     MOST_SIGNS,
     Masking,
     in_basic,

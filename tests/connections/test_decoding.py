@@ -8,7 +8,7 @@ import zlib
 
 import pytest
 
-from apimgmt.connections.decoding import FREE_BYTES, MOST_RATIO, PIECE_BYTES, Decoding
+from apimgmt.connections.transport.decoding import FREE_BYTES, MOST_RATIO, PIECE_BYTES, Decoding
 from apimgmt.errors import ConnectionFailed
 
 TEXT = b'{"ok": true}'

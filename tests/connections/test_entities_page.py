@@ -17,9 +17,9 @@ import responses
 import apimgmt.asgi  # noqa: F401  registers every plug-in
 from apimgmt.connections.checking import check, check_entities
 from apimgmt.connections.configuration import Configuration, with_secrets
-from apimgmt.connections.connection import connections
 from apimgmt.connections.entities.entity import Entity
 from apimgmt.connections.entities.pagination import Kinds
+from apimgmt.connections.known import connections
 from apimgmt.encryption import Encryption
 from apimgmt.model import ConnectionEntry
 from apimgmt.reading import read

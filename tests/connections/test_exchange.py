@@ -17,7 +17,7 @@ from connections.test_connection import made
 from apimgmt.connections import Call, Do, Reply, Send, Wait
 from apimgmt.connections.authentication import Renewing, Signing
 from apimgmt.connections.configuration import Configuration, Retries
-from apimgmt.connections.exchange import authenticated
+from apimgmt.connections.layers.exchange import authenticated
 from apimgmt.connections.parallel import parallel
 from apimgmt.errors import ConnectionFailed
 from apimgmt.reading import read

@@ -13,7 +13,7 @@ import pytest
 import requests.exceptions
 import urllib3.exceptions
 
-from apimgmt.connections.failures import FOREIGN, failure
+from apimgmt.connections.transport.failures import FOREIGN, failure
 from apimgmt.errors import CAUSES, ConnectionFailed
 
 # what each exception of requests, urllib3 and http.client becomes; a new one of a later release is missing here

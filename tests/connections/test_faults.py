@@ -18,10 +18,10 @@ from connections.faults import FAULTS, Faults, certificates
 from pki import authority
 
 from apimgmt.connections import Call
-from apimgmt.connections.blocking import Blocking
 from apimgmt.connections.configuration import Configuration, Tls
-from apimgmt.connections.guard import Guard
-from apimgmt.connections.resolving import system
+from apimgmt.connections.egress.guard import Guard
+from apimgmt.connections.egress.resolving import system
+from apimgmt.connections.transport.blocking import Blocking
 from apimgmt.errors import ConnectionFailed
 
 TIMES = int(os.environ.get("APIMGMT_FAULTS", "2"))

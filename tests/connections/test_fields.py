@@ -11,10 +11,10 @@ from connections.faults import Faults
 
 import apimgmt.asgi  # noqa: F401 (it registers the kinds)
 from apimgmt.connections import Call
-from apimgmt.connections.blocking import Blocking
 from apimgmt.connections.configuration import Configuration, Proxy, Tls
 from apimgmt.connections.connection import Connection
-from apimgmt.connections.guard import Guard
+from apimgmt.connections.egress.guard import Guard
+from apimgmt.connections.transport.blocking import Blocking
 from apimgmt.errors import ConnectionFailed
 from apimgmt.settings import Settings
 

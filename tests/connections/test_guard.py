@@ -14,12 +14,12 @@ from connections.spellings import SPELLINGS
 
 import apimgmt.asgi  # noqa: F401 (it registers the kinds)
 from apimgmt.connections import Call
-from apimgmt.connections.blocking import Blocking
 from apimgmt.connections.configuration import Configuration, Proxy
-from apimgmt.connections.guard import Guard
-from apimgmt.connections.internet import address, is_public
-from apimgmt.connections.resolving import Info, system
-from apimgmt.connections.streaming import Streaming
+from apimgmt.connections.egress.guard import Guard
+from apimgmt.connections.egress.internet import address, is_public
+from apimgmt.connections.egress.resolving import Info, system
+from apimgmt.connections.transport.blocking import Blocking
+from apimgmt.connections.transport.streaming import Streaming
 from apimgmt.errors import ConnectionFailed, SettingInvalid
 
 REFUSED = {"address", "forbidden-address", "request", "name"}

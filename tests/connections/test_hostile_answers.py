@@ -8,10 +8,10 @@ import pytest
 from connections.faults import FAULTS, Faults
 
 from apimgmt.connections import Call, Reply
-from apimgmt.connections.blocking import Blocking
 from apimgmt.connections.configuration import MIB, Configuration
-from apimgmt.connections.dialling import MOST_HEAD_BYTES
-from apimgmt.connections.guard import Guard
+from apimgmt.connections.egress.guard import Guard
+from apimgmt.connections.transport.blocking import Blocking
+from apimgmt.connections.transport.dialling import MOST_HEAD_BYTES
 from apimgmt.errors import ConnectionFailed
 
 MOST_MEMORY = 30 * MIB

@@ -10,10 +10,10 @@ from connections.forwardproxy import ForwardProxy
 from pki import authority
 
 from apimgmt.connections import Call, Reply
-from apimgmt.connections.blocking import Blocking
 from apimgmt.connections.configuration import Configuration, Proxy, Tls
-from apimgmt.connections.guard import Guard
-from apimgmt.connections.resolving import Info, system
+from apimgmt.connections.egress.guard import Guard
+from apimgmt.connections.egress.resolving import Info, system
+from apimgmt.connections.transport.blocking import Blocking
 from apimgmt.errors import ConnectionFailed, SettingInvalid
 
 ROOT = authority("Root")

@@ -8,11 +8,11 @@ import pytest
 from connections.faults import Faults
 
 from apimgmt.connections import Call, Reply
-from apimgmt.connections.blocking import Blocking
 from apimgmt.connections.configuration import Configuration
-from apimgmt.connections.guard import Guard
-from apimgmt.connections.redirects import FOLLOWED
-from apimgmt.connections.resolving import system
+from apimgmt.connections.egress.guard import Guard
+from apimgmt.connections.egress.resolving import system
+from apimgmt.connections.transport.blocking import Blocking
+from apimgmt.connections.transport.redirects import FOLLOWED
 from apimgmt.errors import ConnectionFailed
 
 FIELDS = (("Authorization", "Bearer s3cret"), ("X-API-Key", "s3cret"))

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
-from apimgmt.connections.resolving import MOST_LOOKUPS, Info, resolved, system
+from apimgmt.connections.egress.resolving import MOST_LOOKUPS, Info, resolved, system
 from apimgmt.errors import ConnectionFailed
 
 

@@ -18,7 +18,7 @@ from connections.test_connection import made
 
 from apimgmt.connections import Call, Reply
 from apimgmt.connections.configuration import Retries
-from apimgmt.connections.exchange import MOST_WAIT_SECONDS, NETWORK, UNSENT, authenticated
+from apimgmt.connections.layers.exchange import MOST_WAIT_SECONDS, NETWORK, UNSENT, authenticated
 from apimgmt.errors import CAUSES, ConnectionFailed
 
 POSTS = int(os.environ.get("APIMGMT_TEST_POSTS", "100"))

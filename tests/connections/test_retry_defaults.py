@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from connections.faults import Faults
 
-from apimgmt.connections.actions import Get
 from apimgmt.connections.configuration import Configuration, Retries
 from apimgmt.connections.connection import Connection
 from apimgmt.connections.connector import perform
+from apimgmt.connections.connector.actions import Get
 from apimgmt.errors import ConnectionFailed
 from apimgmt.settings import Settings
 

@@ -15,12 +15,12 @@ from connections.forwardproxy import ForwardProxy
 from pki import authority
 
 from apimgmt.connections import Call, Do, Exchange, Reply, Send, Wait
-from apimgmt.connections.blocking import Blocking
 from apimgmt.connections.configuration import Configuration, Proxy, Tls
-from apimgmt.connections.guard import Guard
-from apimgmt.connections.pieces import TABLE, failure
-from apimgmt.connections.resolving import Info, system
-from apimgmt.connections.streaming import Resolver, Streaming, _sockets
+from apimgmt.connections.egress.guard import Guard
+from apimgmt.connections.egress.resolving import Info, system
+from apimgmt.connections.transport.blocking import Blocking
+from apimgmt.connections.transport.pieces import TABLE, failure
+from apimgmt.connections.transport.streaming import Resolver, Streaming, _sockets
 from apimgmt.errors import CAUSES, ConnectionFailed
 
 ROOT = authority("Root")

@@ -21,9 +21,9 @@ from redis_server import RedisServer
 import apimgmt.asgi  # noqa: F401  registers every plug-in
 from apimgmt.connections.configuration import Configuration, Limit, Retries
 from apimgmt.connections.connection import Connection
-from apimgmt.connections.exchange import authenticated
-from apimgmt.connections.throttling import FileThrottling, Throttle, Throttling, slack, throttle_file
-from apimgmt.connections.throttling_redis import RedisThrottling
+from apimgmt.connections.layers.exchange import authenticated
+from apimgmt.connections.layers.throttling import FileThrottling, Throttle, Throttling, slack, throttle_file
+from apimgmt.connections.layers.throttling_redis import RedisThrottling
 from apimgmt.errors import ConnectionFailed
 from apimgmt.reading import read
 from apimgmt.settings import Settings
@@ -192,7 +192,7 @@ def test_two_processes_share_one_count(tmp_path: Path) -> None:
     program = (
         "import sys; from pathlib import Path\n"
         "from apimgmt.connections.configuration import Limit\n"
-        "from apimgmt.connections.throttling import FileThrottling\n"
+        "from apimgmt.connections.layers.throttling import FileThrottling\n"
         "one = FileThrottling(Limit(requests=100), Path(sys.argv[1]), lambda: 7000.0)\n"
         "sys.stdin.readline()\n"
         "print(*(7000.0 + one.delay(1e9) for _ in range(150)))\n"

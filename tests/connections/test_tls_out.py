@@ -16,11 +16,11 @@ from connections.faults import Faults, certificates
 from pki import authority, rsa_key
 
 from apimgmt.connections import Call
-from apimgmt.connections.blocking import Blocking
 from apimgmt.connections.configuration import Configuration, Tls
-from apimgmt.connections.guard import Guard
-from apimgmt.connections.resolving import system
-from apimgmt.connections.tls import context
+from apimgmt.connections.egress.guard import Guard
+from apimgmt.connections.egress.resolving import system
+from apimgmt.connections.transport.blocking import Blocking
+from apimgmt.connections.transport.tls import context
 from apimgmt.errors import ConnectionFailed, SettingInvalid
 
 ROOT, OTHER = authority("Root"), authority("Other")

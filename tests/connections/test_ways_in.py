@@ -19,7 +19,7 @@ from connections.faults import Faults, pair
 from connections.spellings import SPELLINGS
 from connections.waysin import ANYWHERE, AT_HOME, HOME, THERE, WAYS, Place, Way, place
 
-from apimgmt.connections.resolving import Info
+from apimgmt.connections.egress.resolving import Info
 from apimgmt.errors import ConnectionFailed, DocumentRefused, Problem, SettingInvalid
 from apimgmt.processes.flows import FlowFailed
 

@@ -25,11 +25,12 @@ from processes.proxied import DOCUMENT, on_loop
 
 import harness
 from apimgmt.connections import connector
-from apimgmt.connections.actions import Get
 from apimgmt.connections.authentication.tokens import Token
 from apimgmt.connections.configuration import Configuration
-from apimgmt.connections.connection import Connection, connections
+from apimgmt.connections.connection import Connection
+from apimgmt.connections.connector.actions import Get
 from apimgmt.connections.entities.description import Description
+from apimgmt.connections.known import connections
 from apimgmt.connections.webhooks.sending import send_again
 from apimgmt.control.diagnosis import diagnosed
 from apimgmt.control.discovery.discoveries import Asked

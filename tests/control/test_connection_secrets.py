@@ -14,7 +14,7 @@ from cryptography.fernet import Fernet
 from pki import authority
 
 from apimgmt.archive import Archive
-from apimgmt.connections.connection import Connections as Known
+from apimgmt.connections.known import Connections as Known
 from apimgmt.control.sealing import destinations
 from apimgmt.errors import ConnectionFailed
 from apimgmt.settings import Settings

@@ -12,7 +12,7 @@ from processes.flows.flowing import definition
 
 import apimgmt.asgi  # noqa: F401  registers every kind of task
 from apimgmt.archive import Archive
-from apimgmt.connections.connection import connections
+from apimgmt.connections.known import connections
 from apimgmt.control.generated import IDENTITY
 from apimgmt.control.service import Control
 from apimgmt.control.store import Store

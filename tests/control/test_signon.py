@@ -22,7 +22,7 @@ from werkzeug.serving import make_server
 import apimgmt.asgi
 from apimgmt.archive import Archive
 from apimgmt.connections import Call
-from apimgmt.connections.connection import Connections as Serving
+from apimgmt.connections.known import Connections as Serving
 from apimgmt.control.pending import Pending
 from apimgmt.control.service import Control
 from apimgmt.control.sessions import Member

@@ -14,7 +14,7 @@ from cryptography.fernet import Fernet
 
 import harness
 from apimgmt.connections.configuration import with_secrets
-from apimgmt.connections.connection import connections
+from apimgmt.connections.known import connections
 from apimgmt.encryption import Encryption
 from apimgmt.model import ConnectionEntry
 from apimgmt.settings import Settings

@@ -14,8 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from apimgmt.processes.expressions import ExpressionFailed
-from apimgmt.processes.expressions.children import PRELUDE
-from apimgmt.processes.expressions.children import Children
+from apimgmt.processes.expressions.children import PRELUDE, Children
 from apimgmt.processes.expressions.direct import compiled
 from apimgmt.processes.expressions.expression import Expression
 from apimgmt.processes.expressions.operators import Undecided, equal

@@ -10,7 +10,7 @@ import pytest
 from connections.faults import Faults
 from processes.proxied import proxied
 
-from apimgmt.connections.connection import connections
+from apimgmt.connections.known import connections
 from apimgmt.settings import Settings
 
 

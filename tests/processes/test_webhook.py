@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from apimgmt.connections.configuration import with_secrets
-from apimgmt.connections.connection import connections
+from apimgmt.connections.known import connections
 from apimgmt.connections.webhooks.signature import Signatures
 from apimgmt.encryption import Encryption
 from apimgmt.errors import SnapshotRefused

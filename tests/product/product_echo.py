@@ -28,7 +28,7 @@ import logging
 
 from apimgmt import connection
 from apimgmt.connections import connector
-from apimgmt.connections.connection import connections
+from apimgmt.connections.known import connections
 from apimgmt.errors import ConnectionFailed
 
 logging.basicConfig(level=logging.DEBUG)

@@ -21,8 +21,8 @@ from oauthlib.oauth2 import BackendApplicationClient, OAuth2Error
 from apimgmt.connections import Call, Exchange, Reply, Send, Wait
 from apimgmt.connections.authentication.oauthclient import OAuth
 from apimgmt.connections.authentication.tokens import Token
-from apimgmt.connections.blocking import Blocking
-from apimgmt.connections.guard import Guard
+from apimgmt.connections.egress.guard import Guard
+from apimgmt.connections.transport.blocking import Blocking
 from apimgmt.errors import ConnectionFailed
 
 # it writes tokens and codes at the level of debugging

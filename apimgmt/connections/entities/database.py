@@ -23,9 +23,9 @@ from sqlalchemy import event
 from sqlalchemy.exc import DBAPIError, NoSuchTableError, SQLAlchemyError, StatementError
 
 from apimgmt.connections.configuration import Configuration
+from apimgmt.connections.egress.guard import Guard
 from apimgmt.connections.entities.location import FOLDER, Location, located
 from apimgmt.connections.entities.refusal import refusal
-from apimgmt.connections.guard import Guard
 from apimgmt.errors import ConnectionFailed, SettingInvalid
 from apimgmt.settings import Settings
 

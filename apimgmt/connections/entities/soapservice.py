@@ -22,7 +22,7 @@ from zeep.wsdl.utils import etree_to_string
 from apimgmt.archive import Archive
 from apimgmt.connections import Reply
 from apimgmt.connections.entities.description import Description
-from apimgmt.connections.redirects import origin
+from apimgmt.connections.transport.redirects import origin
 from apimgmt.errors import ConnectionFailed, SnapshotRefused
 
 if TYPE_CHECKING:

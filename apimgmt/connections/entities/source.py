@@ -22,7 +22,7 @@ from apimgmt.connections.entities.fields import Fields
 from apimgmt.connections.entities.marks import Place, marks
 from apimgmt.connections.entities.pages import Paging
 from apimgmt.connections.entities.summary import Outcome, Summary
-from apimgmt.connections.exchange import authenticated
+from apimgmt.connections.layers.exchange import authenticated
 from apimgmt.errors import ConnectionFailed, SettingInvalid
 
 if TYPE_CHECKING:

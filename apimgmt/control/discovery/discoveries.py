@@ -12,7 +12,8 @@ from typing import Any, Literal, NamedTuple
 import msgspec
 
 from apimgmt.archive import Archive, api_digest
-from apimgmt.connections.connection import ENTITIES, Connection, joined
+from apimgmt.connections.address import joined
+from apimgmt.connections.connection import ENTITIES, Connection
 from apimgmt.connections.entities.entity import Entity
 from apimgmt.control import TakeIn
 from apimgmt.control.connections import Connections

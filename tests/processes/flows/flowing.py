@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import apimgmt.asgi  # noqa: F401  registers every kind of task
-from apimgmt.connections.connection import connections
+from apimgmt.connections.known import connections
 from apimgmt.processes.expressions.children import Children
 from apimgmt.processes.flows import Execution
 from apimgmt.processes.flows.compiling import Flow

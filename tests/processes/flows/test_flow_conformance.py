@@ -16,7 +16,7 @@ import pytest
 from processes.flows.flowing import run
 from processes.flows.petstore import Petstore
 
-from apimgmt.connections.connection import connections
+from apimgmt.connections.known import connections
 from apimgmt.errors import SettingInvalid
 from apimgmt.processes.expressions.children import Children
 from apimgmt.processes.flows import Execution, FlowFailed

@@ -11,7 +11,7 @@ from uuid import UUID
 import pytest
 from processes.flows.flowing import definition, run
 
-from apimgmt.connections.connection import connections
+from apimgmt.connections.known import connections
 from apimgmt.model import ConnectionEntry
 from apimgmt.processes.flows.functions.entity import plain
 from apimgmt.settings import Settings

@@ -12,7 +12,7 @@ import sqlalchemy
 from connections.faults import Faults
 from processes.flows.flowing import definition, run
 
-from apimgmt.connections.connection import connections
+from apimgmt.connections.known import connections
 from apimgmt.errors import ConnectionFailed, Problem, SettingInvalid
 from apimgmt.model import ConnectionEntry
 from apimgmt.processes import python

@@ -13,7 +13,7 @@ import pytest
 from processes.flows.flowing import definition, run
 from processes.flows.petstore import Petstore
 
-from apimgmt.connections.connection import connections
+from apimgmt.connections.known import connections
 from apimgmt.errors import SettingInvalid
 from apimgmt.processes.flows import FlowFailed, interface
 from apimgmt.processes.flows.functions import openapi

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from apimgmt.connections.connection import connections
+from apimgmt.connections.known import connections
 from apimgmt.errors import ConnectionFailed, SettingInvalid
 from apimgmt.model import Struct
 from apimgmt.processes.flows import Perform, Scope, failure

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from apimgmt.connections.connection import connections
+from apimgmt.connections.known import connections
 from apimgmt.errors import ConnectionFailed, SettingInvalid
 from apimgmt.model import Struct
 from apimgmt.processes.flows import Perform, Scope, failure

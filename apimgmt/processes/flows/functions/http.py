@@ -11,8 +11,8 @@ from urllib.parse import quote
 import msgspec
 
 from apimgmt.connections import Reply
-from apimgmt.connections.connection import connections
 from apimgmt.connections.connector import base_of
+from apimgmt.connections.known import connections
 from apimgmt.errors import ConnectionFailed, SettingInvalid
 from apimgmt.model import Struct
 from apimgmt.processes.flows import STATUS, FlowFailed, Perform, Scope, failure

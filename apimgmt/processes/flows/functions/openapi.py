@@ -14,9 +14,9 @@ from urllib.parse import quote
 
 import orjson
 
-from apimgmt.connections.connection import connections
 from apimgmt.connections.connector import base_of
 from apimgmt.connections.content import multipart
+from apimgmt.connections.known import connections
 from apimgmt.errors import ConnectionFailed, SettingInvalid
 from apimgmt.model import Struct
 from apimgmt.processes.flows import Perform, Scope, failure

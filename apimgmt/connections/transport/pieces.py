@@ -8,7 +8,7 @@ from typing import Any
 
 import aiohttp
 
-from apimgmt.connections.failures import refused_by_proxy
+from apimgmt.connections.transport.failures import refused_by_proxy
 from apimgmt.errors import ConnectionFailed
 
 REFUSED = 111

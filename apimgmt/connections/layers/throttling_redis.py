@@ -7,7 +7,7 @@ import math
 import time
 
 from apimgmt.connections.configuration import Limit
-from apimgmt.connections.throttling import Throttle, slack
+from apimgmt.connections.layers.throttling import Throttle, slack
 from apimgmt.errors import SettingInvalid
 
 log = logging.getLogger("apimgmt.connections")

@@ -21,8 +21,8 @@ from urllib.parse import SplitResult, urlsplit
 
 import idna
 
-from apimgmt.connections.internet import BY_ADDRESS_ONLY, Network, address, is_public, within
-from apimgmt.connections.resolving import Info, Resolver, resolved, system
+from apimgmt.connections.egress.internet import BY_ADDRESS_ONLY, Network, address, is_public, within
+from apimgmt.connections.egress.resolving import Info, Resolver, resolved, system
 from apimgmt.errors import ConnectionFailed, SettingInvalid
 
 _CONTROL = re.compile(r"[\x00-\x20\x7f-\x9f]")

@@ -20,11 +20,11 @@ import msgspec
 
 from apimgmt.connections import Call, Do, Exchange, Reply, Send, Wait
 from apimgmt.connections.authentication import Authentication
-from apimgmt.connections.breaking import Breaking
-from apimgmt.connections.budget import Budget
 from apimgmt.connections.configuration import Retries
-from apimgmt.connections.debugging import Masking, log_call, log_failure, log_reply
-from apimgmt.connections.throttling import Throttle
+from apimgmt.connections.layers.breaking import Breaking
+from apimgmt.connections.layers.budget import Budget
+from apimgmt.connections.layers.debugging import Masking, log_call, log_failure, log_reply
+from apimgmt.connections.layers.throttling import Throttle
 from apimgmt.errors import ConnectionFailed
 
 # failures after which sending it again cannot do harm, because nothing was sent

@@ -23,13 +23,13 @@ from yarl import URL
 
 from apimgmt.connections import Call, Exchange, Reply, Send, Wait
 from apimgmt.connections.configuration import Configuration, Proxy
-from apimgmt.connections.decoding import ACCEPTED, Decoding
-from apimgmt.connections.failures import refused_by_proxy
-from apimgmt.connections.fields import check_fields
-from apimgmt.connections.guard import Guard
-from apimgmt.connections.pieces import Forbidden, Pieces, failure
-from apimgmt.connections.redirects import redirected
-from apimgmt.connections.tls import context
+from apimgmt.connections.egress.guard import Guard
+from apimgmt.connections.transport.decoding import ACCEPTED, Decoding
+from apimgmt.connections.transport.failures import refused_by_proxy
+from apimgmt.connections.transport.fields import check_fields
+from apimgmt.connections.transport.pieces import Forbidden, Pieces, failure
+from apimgmt.connections.transport.redirects import redirected
+from apimgmt.connections.transport.tls import context
 from apimgmt.errors import ConnectionFailed
 
 WHOLE_BYTES = 65_536

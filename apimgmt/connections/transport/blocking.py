@@ -19,13 +19,13 @@ import requests
 
 from apimgmt.connections import Call, Exchange, Reply, Send, Wait
 from apimgmt.connections.configuration import Configuration, Proxy
-from apimgmt.connections.decoding import ACCEPTED, PIECE_BYTES, Decoding
-from apimgmt.connections.dialling import Pools, left
-from apimgmt.connections.failures import FOREIGN, failure, refused_by_proxy
-from apimgmt.connections.fields import check_fields
-from apimgmt.connections.guard import Guard
-from apimgmt.connections.redirects import redirected
-from apimgmt.connections.tls import context
+from apimgmt.connections.egress.guard import Guard
+from apimgmt.connections.transport.decoding import ACCEPTED, PIECE_BYTES, Decoding
+from apimgmt.connections.transport.dialling import Pools, left
+from apimgmt.connections.transport.failures import FOREIGN, failure, refused_by_proxy
+from apimgmt.connections.transport.fields import check_fields
+from apimgmt.connections.transport.redirects import redirected
+from apimgmt.connections.transport.tls import context
 from apimgmt.errors import ConnectionFailed, SettingInvalid
 
 log = logging.getLogger("apimgmt.connections")

@@ -7,9 +7,9 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from apimgmt.connections.actions import Action
 from apimgmt.connections.connection import Connection
-from apimgmt.connections.debugging import is_secret_name
+from apimgmt.connections.connector.actions import Action
+from apimgmt.connections.layers.debugging import is_secret_name
 from apimgmt.errors import ConnectionFailed
 from apimgmt.settings import Settings
 

@@ -1,7 +1,7 @@
 """The HTTP connector: one request to any URL, with or without a connection (P-010 to P-047).
 
     from apimgmt.connections import connector
-    from apimgmt.connections.actions import Output
+    from apimgmt.connections.connector.actions import Output
 
     connector.get("https://api.example.com/items", query_parameter=[("tag", "a"), ("tag", "b")])
     connector.post("/orders", connection="shop", data=Output({"id": 1}), max_retry_count=3, retry_delay=500)
@@ -21,12 +21,14 @@ from urllib.parse import urlsplit
 import msgspec
 
 from apimgmt.connections import Call, Exchange, Reply
-from apimgmt.connections.actions import Action, Delete, FormData, Get, Patch, Post, Put, made, pairs_of
-from apimgmt.connections.budget import Budget
+from apimgmt.connections.address import origin
 from apimgmt.connections.configuration import Retries
-from apimgmt.connections.connection import Connection, connections, origin
-from apimgmt.connections.exchange import Policy, authenticated
-from apimgmt.connections.ignoring import check_ignoring, unverified
+from apimgmt.connections.connection import Connection
+from apimgmt.connections.connector.actions import Action, Delete, FormData, Get, Patch, Post, Put, made, pairs_of
+from apimgmt.connections.connector.ignoring import check_ignoring, unverified
+from apimgmt.connections.known import connections
+from apimgmt.connections.layers.budget import Budget
+from apimgmt.connections.layers.exchange import Policy, authenticated
 from apimgmt.errors import ConnectionFailed
 from apimgmt.settings import Settings
 

@@ -22,8 +22,8 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import NewConnectionError
 
-from apimgmt.connections.guard import Guard
-from apimgmt.connections.resolving import Info
+from apimgmt.connections.egress.guard import Guard
+from apimgmt.connections.egress.resolving import Info
 from apimgmt.errors import ConnectionFailed
 
 # it writes whole URLs, with their queries, into the log
