@@ -53,6 +53,8 @@ from apimgmt.gateway.app import Gateway, Worker
 from apimgmt.gateway.runtime import Runtime, build
 from apimgmt.model import ApiEntry, Binding, Snapshot, Trigger
 from apimgmt.processes import python
+from apimgmt.processes.masking import masking
+from apimgmt.runs.lines import listen
 from apimgmt.settings import Settings, from_environment
 from apimgmt.spec.compiler.compiler import compile_document
 from apimgmt.spec.intake.loader import load
@@ -69,6 +71,8 @@ def gateway() -> Gateway:
     os.environ.pop("APIMGMT_SECRET_KEYS", None)
     python.functions.threads = settings.threads
     python.functions.update(python.load_handlers(settings.handlers))
+    # after the handlers, which may have their own idea of how to log
+    listen(settings, masking)
     return Worker(settings, Archive(settings.root))
 
 
@@ -81,7 +85,12 @@ def runner() -> None:
     for name in ("APIMGMT_SECRET_KEYS", "APIMGMT_DATABASE_URL"):
         os.environ.pop(name, None)
     python.functions.threads = settings.threads
-    serve(settings, lambda: python.functions.update(python.load_handlers(settings.handlers)))
+
+    def prepare() -> None:
+        python.functions.update(python.load_handlers(settings.handlers))
+        listen(settings, masking)
+
+    serve(settings, prepare)
 
 
 def admin() -> Gateway:

@@ -102,6 +102,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     redis_share: Annotated[float, Meta(description="Share of each limit that this machine lets through by itself while Redis is away.", gt=0, le=1)] = 1.0
     run_samples: Annotated[float, Meta(description="Share of the runs that go well which are recorded; those that fail always are.", ge=0, le=1)] = 0.0
     run_body_bytes: Annotated[int, Meta(description="How much of the bodies of request and answer a record has, in bytes; 0 is nothing.", ge=0, le=65_536)] = 0
+    run_log_bytes: Annotated[int, Meta(description="How much of what a run logs is kept with its record, in bytes; the oldest lines stay; 0 is nothing.", ge=0, le=1 * MIB)] = 16_384
+    run_log_level: Annotated[str, Meta(description="The least level of the lines that are kept of a run: DEBUG, INFO, WARNING or ERROR.", pattern="^(DEBUG|INFO|WARNING|ERROR)$")] = "INFO"
     run_days: Annotated[float, Meta(description="How long records of runs are kept, in days.", gt=0)] = 30.0
     run_bytes: Annotated[int, Meta(description="Most disk for records of runs, in bytes; the oldest go first.", ge=65_536)] = 256 * MIB
     run_queue: Annotated[int, Meta(description="Most records of one worker that wait to be written; more are dropped and counted.", ge=1)] = 1_000

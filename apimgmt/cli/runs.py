@@ -62,6 +62,20 @@ def one(admin: Admin, run: str, output: str) -> None:
 @click.argument("run")
 @output_option
 @remote_options
+def logs(admin: Admin, run: str, output: str) -> None:
+    """Show what RUN logged, the X-Request-Id of an answer, and the tasks of its flow, in order.
+
+    \b
+    Example:
+      apimgmt runs logs 4e13bdcc-1
+    """
+    show(output, admin.get(f"/runs/{quote(run, safe='')}/logs"), _logged)
+
+
+@runs.command()
+@click.argument("run")
+@output_option
+@remote_options
 def cancel(admin: Admin, run: str, output: str) -> None:
     """Stop RUN, whose caller had 202, before its next step.
 
@@ -124,6 +138,21 @@ def _described(run: Any) -> list[str]:
         lines += [error["reason"]] if error["detail"] and error["reason"] else []
         lines += error["traceback"].splitlines()
     return lines
+
+
+def _logged(run: Any) -> list[str]:
+    lines = []
+    for line in run["lines"]:
+        first, *more = line["message"].splitlines() or [""]
+        lines.append(f"{line['time']}  {line['level']:8}  {line['logger']}  {first}".rstrip())
+        lines += [f"    {text}".rstrip() for text in more]
+    lost = [f"{run['missing']} more lines were not kept: there was no room for them."] if run["missing"] else []
+    return [_printable(text) for text in lines or ["It logged nothing."]] + lost
+
+
+def _printable(text: str) -> str:
+    """The text, with every character that could do something to a terminal as it is written in Python."""
+    return "".join(one if one.isprintable() or one == "\t" else ascii(one)[1:-1] for one in text)
 
 
 def _milliseconds(seconds: float) -> str:

@@ -10,9 +10,11 @@ from apimgmt.archive import Archive
 from apimgmt.control.crud import Handler
 from apimgmt.errors import Problem, SnapshotRefused
 from apimgmt.processes import Envelope, Invocation
-from apimgmt.runs import RunRecord
+from apimgmt.runs import RunRecord, Task
+from apimgmt.runs.lines import Line
 from apimgmt.runs.orders import Orders
 from apimgmt.runs.store import RunStore
+from apimgmt.runs.written import under_way
 from apimgmt.settings import Settings
 
 
@@ -39,11 +41,8 @@ class Runs:
     def find(self, identity: str) -> dict[str, Any]:
         """Everything about one run; raises Problem ``not-found``."""
         record = self._store.find(identity)
-        if record is None and self._is_waiting(identity):
-            raise Problem("conflict", "The run is accepted, and waits for the runner.")
         if record is None:
-            detail = "No run of this id is recorded: it went well and was no sample, or it is too old."
-            raise Problem("not-found", detail)
+            raise self._unknown(identity)
         tasks = [
             {"task": task.task, "time": _time(task.began), "seconds": round(task.seconds, 6), "failed": task.failed}
             for task in record.tasks
@@ -58,6 +57,29 @@ class Runs:
         bodies = {"request": record.request, "response": record.response}
         return {**_line(record, self._names()), "tasks": tasks, "error": error, **bodies}
 
+    def logs(self, identity: str) -> dict[str, Any]:
+        """What one run logged and the tasks that it performed, in order; raises Problem ``not-found``.
+
+        ``missing`` lines came when there was no room for more.
+        """
+        # in the order in which lines move on: what is in neither was in neither before
+        going = under_way(self._archive.root, identity)
+        parts = {one.part: one for one in self._store.lines(identity)}
+        for one in going:
+            if one.part not in parts or len(one.lines) > len(parts[one.part].lines):
+                parts[one.part] = one
+        record = self._store.find(identity)
+        if record is None and not parts:
+            raise self._unknown(identity)
+        lines = [line for number in sorted(parts) for line in parts[number].lines]
+        lines += [_performed(task) for task in record.tasks] if record is not None else []
+        lines.sort(key=lambda line: line.time)
+        shown = [
+            {"time": _time(line.time), "level": line.level, "logger": line.logger, "message": line.message}
+            for line in lines
+        ]
+        return {"id": identity, "lines": shown, "missing": sum(one.missing for one in parts.values())}
+
     def cancel(self, identity: str) -> None:
         """Have the runner stop it before its next step; raises Problem if it is not durable or has ended."""
         self._orders.command(identity, "cancel")
@@ -65,6 +87,12 @@ class Runs:
     def retry(self, identity: str) -> None:
         """Have the runner try it again from the step at which it failed; raises Problem if it did not."""
         self._orders.command(identity, "retry")
+
+    def _unknown(self, identity: str) -> Problem:
+        if self._is_waiting(identity):
+            return Problem("conflict", "The run is accepted, and waits for the runner.")
+        detail = "No run of this id is recorded: it went well and was no sample, or it is too old."
+        return Problem("not-found", detail)
 
     def _is_waiting(self, identity: str) -> bool:
         try:
@@ -97,6 +125,9 @@ def run_handlers(runs: Runs) -> dict[str, Handler]:
     def one(invocation: Invocation) -> Any:
         return runs.find(invocation.data.path.id)
 
+    def logs(invocation: Invocation) -> Any:
+        return runs.logs(invocation.data.path.id)
+
     def cancel(invocation: Invocation) -> Any:
         runs.cancel(invocation.data.path.id)
         return Envelope(202)
@@ -105,7 +136,7 @@ def run_handlers(runs: Runs) -> dict[str, Handler]:
         runs.retry(invocation.data.path.id)
         return Envelope(202)
 
-    return {"listRuns": every, "getRun": one, "cancelRun": cancel, "retryRun": retry}
+    return {"listRuns": every, "getRun": one, "getRunLogs": logs, "cancelRun": cancel, "retryRun": retry}
 
 
 def _line(record: RunRecord, names: Mapping[str, str]) -> dict[str, Any]:
@@ -122,6 +153,13 @@ def _line(record: RunRecord, names: Mapping[str, str]) -> dict[str, Any]:
         "answered": None if record.answered is None else round(record.answered, 6),
         "code": record.fault.code if record.fault is not None else "",
     }
+
+
+def _performed(task: Task) -> Line:
+    """What is said of a task of a flow, at the time when it began."""
+    said = "failed after" if task.failed else "took"
+    message = f"{task.task} {said} {1000 * task.seconds:.1f} ms"
+    return Line(time=task.began, level="ERROR" if task.failed else "INFO", logger="apimgmt.flows", message=message)
 
 
 def _time(instant: float) -> str:

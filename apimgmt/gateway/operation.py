@@ -26,6 +26,7 @@ from apimgmt.registry import find
 from apimgmt.request import SCOPE_KEY, Request
 from apimgmt.runs.journal import Journal
 from apimgmt.settings import Settings
+from apimgmt.runs.lines import heard
 from apimgmt.spec.request.body import BodyReader, compile_body
 from apimgmt.spec.request.parameters import ParameterReader, compile_parameters
 from apimgmt.spec.validation.validator import Validators
@@ -35,6 +36,8 @@ Receive = Callable[[], Any]
 Send = Callable[[Any], Any]
 DURABLE = ("flow", "mock")
 
+# no code of others and no other system: they have nothing to log
+SILENT = ("mock", "echo")
 
 _NO_VALUES: dict[str, str] = {}
 
@@ -163,7 +166,9 @@ class OperationApp:
         finally:
             deadlines.end(task)
             run.is_over, run.task = True, None
-            if run.answered is not None and not run.is_handed_over:
+            if run.is_handed_over:
+                self._journal.handed_over(request, run)
+            elif run.answered is not None:
                 self._ended_later(run, request)
         if run.answered is None and run.error is not None:
             raise run.error
@@ -261,11 +266,12 @@ def compile_operation(
             operation,
             validators,
             settings,
+    process = build_process(operation, api, binding)
             strict_query=trigger.strict_query,
             validate=trigger.validate,
         ),
         compile_body(operation, validators, settings, validate=trigger.validate),
-        build_process(operation, api, binding),
+        process if binding.kind in SILENT else heard(process),
         compile_responder(operation, api),
         deadlines,
         journal,

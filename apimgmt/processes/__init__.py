@@ -153,6 +153,7 @@ class Invocation:
 
     __slots__ = (
         "answered",
+    ``lines`` is what it logs.
         "answering",
         "channel",
         "claimsprincipal",
@@ -167,6 +168,7 @@ class Invocation:
         "scope",
         "status",
         "task",
+        "lines",
         "tasks",
     )
 
@@ -188,6 +190,7 @@ class Invocation:
         self.status = 200
         self.tasks: Sequence[Any] = ()
 
+        self.lines: Any = None
     def respond(self, result: Any) -> Any:
         """Answer the caller now, and go on: ``await trigger.respond(result)``, without ``await`` in a thread (F-103).
 

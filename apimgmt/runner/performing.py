@@ -7,6 +7,9 @@ its own; every other process is one step as a whole.
 from __future__ import annotations
 
 import asyncio
+import logging
+import sqlite3
+import time
 import traceback
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
@@ -22,8 +25,11 @@ from apimgmt.processes import Answer, Data, Envelope, Invocation, Passed, Proces
 from apimgmt.processes.flows import Ended, FlowFailed, Scope, Step
 from apimgmt.processes.functions.results import adapted
 from apimgmt.registry import find
+from apimgmt.runs.lines import current
 from apimgmt.runs.orders import Order
+from apimgmt.runs.written import WrittenLines
 
+log = logging.getLogger("apimgmt.runner")
 TEXT_LONGEST = 20_000
 
 Keep = Callable[[str, Callable[[], Awaitable[Any]]], Awaitable[Any]]
@@ -39,6 +45,8 @@ class Performer:
     async def perform(self, order: Order, step: Keep) -> dict[str, Any]:
         """The outcome as JSON: ``state``, and ``response`` or ``problem`` and ``fault``. Raises nothing of its own."""
         tasks: list[Step] = []
+        lines = WrittenLines(self._archive.root, order.id, order.attempt + 1, order.accepted)
+        current.set(lines)
         try:
             operation, process = self._process(order)
             run = _invocation(order, operation)
@@ -50,6 +58,12 @@ class Performer:
         except Exception as error:
             outcome = failed(error)
         return outcome | {"tasks": [_task(one) for one in tasks]}
+        if outcome["state"] != "succeeded":
+            log.error("%s %s: %s", order.id, outcome["fault"]["code"], outcome["fault"]["reason"])
+        try:
+            await asyncio.to_thread(lines.end)
+        except (OSError, sqlite3.Error) as error:
+            log.error("what %s logged stays where it is: %s", order.id, error)
 
     def _process(self, order: Order) -> tuple[Operation, Process]:
         """The process of the operation as it was published when the request came."""

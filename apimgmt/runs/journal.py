@@ -19,7 +19,8 @@ from typing import Any, NamedTuple, Protocol
 
 from apimgmt.errors import Problem
 from apimgmt.request import Request
-from apimgmt.runs import Fault, RunRecord, State, Task
+from apimgmt.runs import Fault, RunRecord, State, Task, written
+from apimgmt.runs.lines import Kept, Lines
 from apimgmt.runs.store import RunStore
 from apimgmt.settings import Settings
 
@@ -38,14 +39,16 @@ class Run(Protocol):
     status: int
     tasks: Sequence[Any]
     data: Any
+    lines: Lines | None
 
 
 class Ended(NamedTuple):
-    """What is in the queue: everything that a record is made of, not worked out yet."""
+    """What is in the queue: everything that a record is made of, not worked out yet; without a ``state``, of a run
+    that somebody else records only what it logged."""
 
     request: Request
     run: Run | None
-    state: State
+    state: State | None
     status: int
     seconds: float
     error: BaseException | None
@@ -86,7 +89,17 @@ class Journal:
         late = isinstance(error, Problem) and error.code == "process-timeout"
         state: State = "succeeded" if error is None else "timed-out" if late else "failed"
         seconds = time.monotonic() - request.began
-        self._waiting.append(Ended(request, run, state, status, seconds, error, response))
+        self._put(Ended(request, run, state, status, seconds, error, response))
+
+    def handed_over(self, request: Request, run: Run) -> None:
+        """Somebody else goes on with a run, and records it: only what it logged until now is kept."""
+        if run.lines is not None and run.lines.size and len(self._waiting) < self._settings.run_queue:
+            self._put(Ended(request, run, None, run.status, 0.0, None, b""))
+
+    def _put(self, ended: Ended) -> None:
+        if ended.run is not None and ended.run.lines is not None:
+            ended.run.lines.is_over = True
+        self._waiting.append(ended)
         with self._lock:
             if self._thread is None:
                 self._thread = threading.Thread(target=self._work, name="runs", daemon=True)
@@ -102,7 +115,7 @@ class Journal:
     def _work(self) -> None:
         """Write what is there and what comes meanwhile; end when nothing more comes."""
         while True:
-            self._write([self._record(self._waiting.popleft()) for _ in range(len(self._waiting))])
+            self._write([self._waiting.popleft() for _ in range(len(self._waiting))])
             if time.monotonic() - self._kept_up > UPKEEP_SECONDS:
                 self._kept_up = time.monotonic()
                 self._keep_up()
@@ -112,10 +125,12 @@ class Journal:
                     self._thread = None
                     return
 
-    def _write(self, records: list[RunRecord]) -> None:
+    def _write(self, ended: list[Ended]) -> None:
         dropped = self._dropped
+        records = [self._record(one, one.state) for one in ended if one.state is not None]
+        lines = [kept for kept in map(_kept, ended) if kept is not None]
         try:
-            self._store.add(records, self._writer, dropped if dropped != self._told else 0)
+            self._store.add(records, self._writer, dropped if dropped != self._told else 0, lines)
             self._told = dropped
         except (OSError, sqlite3.Error) as error:
             self._dropped += len(records)
@@ -124,19 +139,20 @@ class Journal:
     def _keep_up(self) -> None:
         try:
             self._store.forget(self._settings.run_days, self._settings.run_bytes)
+            written.forget(self._settings.root, self._settings.run_days)
         except (OSError, sqlite3.Error) as error:
             log.error("old runs are not removed: %s", error)
 
-    def _record(self, ended: Ended) -> RunRecord:
+    def _record(self, ended: Ended, state: State) -> RunRecord:
         request, run = ended.request, ended.run
         most = self._settings.run_body_bytes
         return RunRecord(
             id=request.id,
             api=request.target.api,
             operation=request.target.operation,
-            state=ended.state,
+            state=state,
             status=ended.status,
-            began=time.time() - (time.monotonic() - request.began),
+            began=_began(request),
             seconds=ended.seconds,
             caller=str(request.caller.get("sub") or ""),
             answered=run.answered if run is not None else None,
@@ -145,6 +161,20 @@ class Journal:
             request=_excerpt(run.data.content, most) if run is not None and most else "",
             response=_excerpt(ended.response, most),
         )
+
+
+def _kept(ended: Ended) -> Kept | None:
+    """What the run logged, None if it is nothing."""
+    request, lines = ended.request, ended.run.lines if ended.run is not None else None
+    if lines is None or not (lines.size or lines.missing):
+        return None
+    told, missing = lines.told(request.headers), lines.missing
+    return Kept(id=request.id, part=0, began=_began(request), lines=told, missing=missing)
+
+
+def _began(request: Request) -> float:
+    """The Unix time at which a request came."""
+    return time.time() - (time.monotonic() - request.began)
 
 
 def _tasks(steps: Sequence[Any]) -> tuple[Task, ...]:

@@ -8,6 +8,7 @@ the disk at each write.
 from __future__ import annotations
 
 import contextlib
+import math
 import sqlite3
 import time
 from collections.abc import Iterator, Sequence
@@ -17,6 +18,7 @@ from typing import Any
 import msgspec
 
 from apimgmt.runs import RunRecord
+from apimgmt.runs.lines import Kept
 
 FILE = "runs.sqlite"
 WAIT_SECONDS = 5.0
@@ -32,9 +34,17 @@ CREATE TABLE IF NOT EXISTS runs (
 );
 CREATE INDEX IF NOT EXISTS runs_began ON runs (began);
 CREATE TABLE IF NOT EXISTS dropped (writer TEXT PRIMARY KEY, number INTEGER NOT NULL, seen REAL NOT NULL);
+CREATE TABLE IF NOT EXISTS lines (
+    id TEXT NOT NULL, part INTEGER NOT NULL, began REAL NOT NULL, lines BLOB NOT NULL, PRIMARY KEY (id, part)
+);
+CREATE INDEX IF NOT EXISTS lines_began ON lines (began);
 """
 
+# one row for each thing that can go
+_BEGAN = "SELECT began FROM runs UNION ALL SELECT began FROM lines"
+
 _decoder = msgspec.json.Decoder(RunRecord)
+_lines = msgspec.json.Decoder(Kept)
 
 
 class RunStore:
@@ -44,14 +54,16 @@ class RunStore:
         self._path = root / FILE
         self._made = False
 
-    def add(self, records: Sequence[RunRecord], writer: str = "", dropped: int = 0) -> None:
-        """Keep records; ``dropped`` is how many this writer could not keep since it started."""
+    def add(self, records: Sequence[RunRecord], writer: str = "", dropped: int = 0, lines: Sequence[Kept] = ()) -> None:
+        """Keep records, and what was logged; ``dropped`` is how many this writer could not keep since it started."""
         rows = [
             (one.id, one.began, one.api, one.operation, one.state, one.status, msgspec.json.encode(one))
             for one in records
         ]
+        logged = [(one.id, one.part, one.began, msgspec.json.encode(one)) for one in lines]
         with self._writing() as database:
             database.executemany("INSERT OR REPLACE INTO runs VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
+            database.executemany("INSERT OR REPLACE INTO lines VALUES (?, ?, ?, ?)", logged)
             if dropped:
                 database.execute("INSERT OR REPLACE INTO dropped VALUES (?, ?, ?)", (writer, dropped, time.time()))
 
@@ -61,19 +73,27 @@ class RunStore:
             return
         oldest = (time.time() if now is None else now) - days * DAY_SECONDS
         with self._writing() as database:
-            database.execute("DELETE FROM runs WHERE began < ?", (oldest,))
             database.execute("DELETE FROM dropped WHERE seen < ?", (oldest,))
+            _forget_before(database, oldest)
             while _bytes_used(database) > most_bytes:
-                some = max(1, int(SHARE_DROPPED * database.execute("SELECT count(*) FROM runs").fetchone()[0]))
-                sql = "DELETE FROM runs WHERE id IN (SELECT id FROM runs ORDER BY began LIMIT ?)"
-                if not database.execute(sql, (some,)).rowcount:
+                count = database.execute(f"SELECT count(*) FROM ({_BEGAN})").fetchone()[0]
+                last = database.execute(
+                    f"{_BEGAN} ORDER BY began LIMIT 1 OFFSET ?", (int(SHARE_DROPPED * count),)
+                ).fetchone()
+                if last is None:
                     break
+                _forget_before(database, math.nextafter(last[0], math.inf))
 
     def find(self, identity: str) -> RunRecord | None:
         """The run of that id, or None."""
         for row in self._rows("SELECT record FROM runs WHERE id = ?", (identity,)):
             return _decoder.decode(row[0])
         return None
+
+    def lines(self, identity: str) -> list[Kept]:
+        """What the parts of a run logged, in order."""
+        found = self._rows("SELECT lines FROM lines WHERE id = ? ORDER BY part", (identity,))
+        return [_lines.decode(row[0]) for row in found]
 
     def newest(
         self, api: str = "", operation: str = "", state: str = "", status: int = 0, since: float = 0.0, limit: int = 100
@@ -109,6 +129,12 @@ class RunStore:
                 self._made = True
             with database:
                 yield database
+
+
+def _forget_before(database: sqlite3.Connection, began: float) -> None:
+    """Remove the runs that began before, and what they logged."""
+    database.execute("DELETE FROM runs WHERE began < ?", (began,))
+    database.execute("DELETE FROM lines WHERE began < ?", (began,))
 
 
 def _bytes_used(database: sqlite3.Connection) -> int:

@@ -14,6 +14,7 @@ import math
 import socket
 import struct
 from collections.abc import Callable
+from contextvars import Context
 from typing import Any, cast
 from urllib.parse import unquote_to_bytes
 
@@ -175,7 +176,8 @@ class Connection(asyncio.Protocol):
         }
         self.exchange = exchange = Exchange(self, service, scope, fields)
         service.exchanges.add(exchange)
-        exchange.task = asyncio.Task(exchange.run(), loop=service.loop, name="request")
+        # this can happen at the end of the request before, whose context is not that of this one
+        exchange.task = asyncio.Task(exchange.run(), loop=service.loop, name="request", context=Context())
         self.deadline = math.inf
         if length == 0:
             self.phase = BUSY
