@@ -9,6 +9,8 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+from apimgmt.processes.functions.call import OVERDUE
+
 SWEEP_SECONDS = 0.25
 
 Task = asyncio.Task[Any] | None
@@ -40,6 +42,10 @@ class Deadlines:
         if task in self._left:
             self._left[task] = seconds + SWEEP_SECONDS
 
+    def left(self, task: Task) -> float:
+        """The seconds after which the task is not ended yet, however the sweeps fall; 0 once it has ended (X-007)."""
+        return max(0.0, self._left.get(task, 0.0) - 2 * SWEEP_SECONDS)
+
     def end(self, task: Task) -> None:
         """The process of this task ended."""
         self._left.pop(task, None)
@@ -58,6 +64,6 @@ class Deadlines:
                 del self._left[task]
                 self._late.add(task)
                 if task is not None:
-                    task.cancel()
+                    task.cancel(OVERDUE)
         # nothing runs, nothing to watch: the next start() sets the timer again
         self._sweeper = self._loop.call_later(SWEEP_SECONDS, self._sweep) if self._left else None

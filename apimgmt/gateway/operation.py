@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -25,8 +26,8 @@ from apimgmt.processes.functions.results import adapted
 from apimgmt.registry import find
 from apimgmt.request import SCOPE_KEY, Request
 from apimgmt.runs.journal import Journal
-from apimgmt.settings import Settings
 from apimgmt.runs.lines import heard
+from apimgmt.settings import Settings
 from apimgmt.spec.request.body import BodyReader, compile_body
 from apimgmt.spec.request.parameters import ParameterReader, compile_parameters
 from apimgmt.spec.validation.validator import Validators
@@ -35,9 +36,9 @@ log = logging.getLogger("apimgmt.gateway")
 Receive = Callable[[], Any]
 Send = Callable[[Any], Any]
 DURABLE = ("flow", "mock")
-
 # no code of others and no other system: they have nothing to log
 SILENT = ("mock", "echo")
+
 
 _NO_VALUES: dict[str, str] = {}
 
@@ -173,6 +174,13 @@ class OperationApp:
         if run.answered is None and run.error is not None:
             raise run.error
 
+    def left(self, run: Invocation) -> float:
+        """The seconds that the process has left, none after its deadline; what outlives its process otherwise has no
+        end."""
+        if run.task is not None:
+            return self._deadlines.left(run.task)
+        return 0.0 if isinstance(run.error, Problem) and run.error.code == "process-timeout" else math.inf
+
     async def answer(self, run: Invocation, result: Any) -> None:
         """Answer the caller while the process goes on; from now on it has the time of a tail.
 
@@ -258,6 +266,7 @@ def compile_operation(
     if trigger.durable and binding.kind not in DURABLE:
         detail = "only a flow can go on elsewhere after an early answer; use `respondAsync` for a function"
         raise SnapshotRefused(f"{operation.key}: durable: {detail}")
+    process = build_process(operation, api, binding)
     return OperationApp(
         operation,
         names,
@@ -266,7 +275,6 @@ def compile_operation(
             operation,
             validators,
             settings,
-    process = build_process(operation, api, binding)
             strict_query=trigger.strict_query,
             validate=trigger.validate,
         ),

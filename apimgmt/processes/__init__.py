@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import math
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
@@ -141,6 +142,9 @@ class Answering(Protocol):
     async def answer(self, invocation: Invocation, result: Any) -> None:
         """Send the answer for this result; raises Problem ``bad-result`` for one that cannot be sent."""
 
+    def left(self, invocation: Invocation) -> float:
+        """The seconds that its process has left."""
+
 
 class Invocation:
     """One run of a process: ``#trigger``. ``claimsprincipal`` is None unless the caller came with OAuth 2 (F-071).
@@ -149,11 +153,11 @@ class Invocation:
     first. ``answered`` are the seconds after which the caller had one and ``status`` is its status; once it ``is_over``
     for the caller, no other counts. ``tasks`` are those that a flow performed, ``error`` is what it ended with. A run
     that goes on by itself has an ``identity``, and ``keep`` performs the tasks of a flow so that none is repeated.
+    ``lines`` is what it logs.
     """
 
     __slots__ = (
         "answered",
-    ``lines`` is what it logs.
         "answering",
         "channel",
         "claimsprincipal",
@@ -164,11 +168,11 @@ class Invocation:
         "is_handed_over",
         "is_over",
         "keep",
+        "lines",
         "operation",
         "scope",
         "status",
         "task",
-        "lines",
         "tasks",
     )
 
@@ -186,11 +190,11 @@ class Invocation:
         self.is_handed_over = False
         self.is_over = False
         self.keep: Any = None
+        self.lines: Any = None
         self.early: Any = None
         self.status = 200
         self.tasks: Sequence[Any] = ()
 
-        self.lines: Any = None
     def respond(self, result: Any) -> Any:
         """Answer the caller now, and go on: ``await trigger.respond(result)``, without ``await`` in a thread (F-103).
 
@@ -203,6 +207,10 @@ class Invocation:
         if task is None or self.is_over:
             return False
         return asyncio.run_coroutine_threadsafe(self._respond(result), task.get_loop()).result()
+
+    def left(self) -> float:
+        """The seconds that the process has left; what it calls takes no longer (X-007)."""
+        return math.inf if self.answering is None else self.answering.left(self)
 
     async def _respond(self, result: Any) -> bool:
         if self.is_over:

@@ -11,11 +11,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from apimgmt.connections.remaining import within
 from apimgmt.errors import Problem, SettingInvalid
 from apimgmt.model import CompiledApi, Operation, Struct
 from apimgmt.processes import Invocation, Process
 from apimgmt.processes.expressions.children import Children
-from apimgmt.processes.flows import Execution, FlowFailed
+from apimgmt.processes.flows import STANDARD, Execution, FlowFailed
 from apimgmt.processes.flows.compiling import Flow
 from apimgmt.processes.flows.definition import read_definition
 from apimgmt.processes.flows.known import flows
@@ -41,6 +42,7 @@ class FlowProcess(Struct, frozen=True):
         own = Flow(read_definition(self.definition)) if self.definition is not None else None
 
         async def run(invocation: Invocation) -> Any:
+            within.set(invocation)
             given = data_of(invocation)
             try:
                 flow = own or flows.find(self.flow)
@@ -89,5 +91,8 @@ def problem(failed: FlowFailed) -> Problem:
     status = error.get("status")
     if not isinstance(status, int) or not 400 <= status <= 599:
         return Problem("process-failed", reason=str(failed))
+    if error.get("type") == f"{STANDARD}timeout":
+        # 408 would tell the caller that he was too slow, and many repeat such a request at once (RFC 9110, 15.5.9)
+        status = 504
     extra = {name: error[name] for name in ("type", "title") if error.get(name)}
     return Problem("process-failed", str(error.get("detail") or ""), status=status, extra=extra, reason=str(error))

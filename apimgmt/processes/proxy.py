@@ -21,6 +21,7 @@ from apimgmt.connections import Call, Reply
 from apimgmt.connections.connection import SAFE, Connection
 from apimgmt.connections.known import connections
 from apimgmt.connections.layers.exchange import authenticated
+from apimgmt.connections.remaining import within
 from apimgmt.errors import ConnectionFailed, Problem, SettingInvalid
 from apimgmt.model import CompiledApi, Operation, Struct
 from apimgmt.origin import Proxies
@@ -99,6 +100,7 @@ class Proxying:
             plan = self._plan
             if plan is None or plan.connection is not connection:
                 plan = self._plan = Plan(self, connection)
+            within.set(invocation)
             reply = await plan.streaming.run(authenticated(plan.call(invocation), connection.policy))
         except ConnectionFailed as error:
             raise error.problem() from None

@@ -20,6 +20,7 @@ from typing import Any
 
 from connexion import context as connexion
 
+from apimgmt.connections.remaining import within
 from apimgmt.errors import SettingInvalid
 from apimgmt.model import CompiledApi, Operation, Struct
 from apimgmt.processes import Intermediate, Invocation, Process, Thrown
@@ -73,6 +74,7 @@ class Python(Struct, frozen=True):
 
 def _process(call: Process, with_context: bool) -> Process:
     async def run(invocation: Invocation) -> Any:
+        within.set(invocation)
         if with_context:
             _set_context(invocation)
         try:

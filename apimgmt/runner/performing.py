@@ -50,6 +50,7 @@ class Performer:
         try:
             operation, process = self._process(order)
             run = _invocation(order, operation)
+            run.answering = Deadline(order.seconds)
             try:
                 async with asyncio.timeout(order.seconds):
                     outcome = await _performed(process, run, order, step, tasks)
@@ -57,13 +58,13 @@ class Performer:
                 outcome = failed(Problem("process-timeout", f"The process did not end within {order.seconds:g} s."))
         except Exception as error:
             outcome = failed(error)
-        return outcome | {"tasks": [_task(one) for one in tasks]}
         if outcome["state"] != "succeeded":
             log.error("%s %s: %s", order.id, outcome["fault"]["code"], outcome["fault"]["reason"])
         try:
             await asyncio.to_thread(lines.end)
         except (OSError, sqlite3.Error) as error:
             log.error("what %s logged stays where it is: %s", order.id, error)
+        return outcome | {"tasks": [_task(one) for one in tasks]}
 
     def _process(self, order: Order) -> tuple[Operation, Process]:
         """The process of the operation as it was published when the request came."""
@@ -75,6 +76,20 @@ class Performer:
             kind = msgspec.convert(order.binding.config, find("process", order.binding.kind))
             built = self._built[key] = (operation, kind.build(operation, api))
         return built
+
+
+class Deadline:
+    """What stands in for the gateway: the caller has an answer already, and ``seconds`` are left from now on."""
+
+    def __init__(self, seconds: float) -> None:
+        self._until = time.monotonic() + seconds
+
+    async def answer(self, invocation: Invocation, result: Any) -> None:
+        """Nobody waits."""
+
+    def left(self, invocation: Invocation) -> float:
+        """The seconds that the process has left."""
+        return max(0.0, self._until - time.monotonic())
 
 
 async def _performed(process: Process, run: Invocation, order: Order, step: Keep, tasks: list[Step]) -> dict[str, Any]:

@@ -26,6 +26,7 @@ from apimgmt.connections.configuration import Configuration
 from apimgmt.connections.egress.guard import Guard
 from apimgmt.connections.entities.location import FOLDER, Location, located
 from apimgmt.connections.entities.refusal import refusal
+from apimgmt.connections.remaining import remaining
 from apimgmt.errors import ConnectionFailed, SettingInvalid
 from apimgmt.settings import Settings
 
@@ -57,8 +58,12 @@ class Database:
             yield session
 
     def renew(self, session: sqlalchemy.Connection) -> None:
-        """Give the next statement its full time."""
-        session.info["until"] = time.monotonic() + self._seconds
+        """Give the next statement its full time, or what the process that asks has left (X-007)."""
+        seconds = min(self._seconds, remaining())
+        session.info["until"] = time.monotonic() + seconds
+        if session.dialect.name == "postgresql" and (seconds < self._seconds or session.info.get("shortened")):
+            session.info["shortened"] = seconds < self._seconds
+            session.exec_driver_sql(f"SET LOCAL statement_timeout = {max(1, round(seconds * 1000))}")
 
     def table(self, name: str, schema: str) -> sqlalchemy.Table:
         """A table or view as the database describes it, looked at once; raises ConnectionFailed("request")."""

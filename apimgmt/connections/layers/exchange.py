@@ -25,6 +25,7 @@ from apimgmt.connections.layers.breaking import Breaking
 from apimgmt.connections.layers.budget import Budget
 from apimgmt.connections.layers.debugging import Masking, log_call, log_failure, log_reply
 from apimgmt.connections.layers.throttling import Throttle
+from apimgmt.connections.remaining import remaining
 from apimgmt.errors import ConnectionFailed
 
 # failures after which sending it again cannot do harm, because nothing was sent
@@ -58,8 +59,11 @@ class Policy:
 
 
 def authenticated(call: Call, policy: Policy) -> Exchange:
-    """Put the credential on; if it is refused, once more with a new one (C-057 to C-060)."""
-    until = policy.clock() + policy.deadline
+    """Put the credential on; if it is refused, once more with a new one (C-057 to C-060).
+
+    There is the time of the call, or less if the process that calls has less (X-007).
+    """
+    until = policy.clock() + min(policy.deadline, remaining())
     signed = yield from policy.authentication.sign(call)
     reply = yield from retried(signed, policy, until)
     if reply.status == 401:

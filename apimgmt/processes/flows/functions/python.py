@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections.abc import Mapping
+from contextvars import copy_context
 from functools import partial
 from typing import Any
 
@@ -48,7 +49,7 @@ def build(compiler: Compiler, arguments: Mapping[str, Any], place: str) -> Perfo
         try:
             if inspect.iscoroutinefunction(function):
                 return await call()
-            return await asyncio.get_running_loop().run_in_executor(functions.pool, call)
+            return await asyncio.get_running_loop().run_in_executor(functions.pool, copy_context().run, call)
         except FlowFailed:
             raise
         except ConnectionFailed as error:
