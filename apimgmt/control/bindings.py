@@ -12,6 +12,7 @@ from apimgmt.errors import Problem, SettingInvalid
 from apimgmt.model import ApiEntry, Binding, CompiledApi, Operation, Trigger
 from apimgmt.policies import Place, compose
 from apimgmt.processes import Process
+from apimgmt.processes.nested import with_nested, written
 from apimgmt.reading import pointer, read
 from apimgmt.registry import find, names
 from apimgmt.settings import Settings
@@ -51,12 +52,10 @@ def read_bindings(
     bindings: dict[str, Binding] = {}
     for reference, value in body.items():
         operation = _operation(reference, value, compiled, _own_fields(value))
-        config = {name: member for name, member in value.items() if name != "kind"}
-        kind = value.get("kind")
-        if not isinstance(kind, str):
+        if not isinstance(value.get("kind"), str):
             detail = f"the kind of process is needed: {', '.join(names('process'))}"
             raise _wrong(pointer(reference, "kind"), "required", detail)
-        bindings[operation.key] = Binding(kind=kind, config=config)
+        bindings[operation.key] = written(value)
         try:
             check_names({operation.key: bindings[operation.key]}, connections, flows)
             build(bindings[operation.key], operation, compiled)
@@ -67,7 +66,7 @@ def read_bindings(
 
 def build(binding: Binding, operation: Operation, compiled: CompiledApi) -> Process:
     """The process of a binding; raises SettingInvalid, naming the field or what is missing."""
-    if str(binding.config.get("function", "")).startswith(OWN):
+    if any(str(one.config.get("function", "")).startswith(OWN) for one in with_nested(binding)):
         raise SettingInvalid(f"functions that begin with {OWN} belong to the admin API, which no gateway worker has")
     kind = find("process", binding.kind)
     try:
@@ -160,8 +159,9 @@ def check_policies(entry: ApiEntry, compiled: CompiledApi, settings: Settings) -
 
 def check_names(bindings: Mapping[str, Binding], connections: Collection[str], flows: Collection[str]) -> None:
     """Raise SettingInvalid, with the names that there are, if an operation is bound to a connection or a flow that is
-    not."""
-    for key, binding in bindings.items():
+    not, be it in a binding inside another."""
+    each = ((key, one) for key, binding in bindings.items() for one in with_nested(binding))
+    for key, binding in each:
         for what, known in (("connection", connections), ("flow", flows)):
             name = binding.config.get(what)
             if isinstance(name, str) and name and name not in known:

@@ -24,6 +24,7 @@ from apimgmt.processes.flows.compiling import Flow
 from apimgmt.processes.flows.definition import read_definition
 from apimgmt.processes.flows.known import flows as known_flows
 from apimgmt.processes.flows.trying import outcome
+from apimgmt.processes.nested import with_nested
 from apimgmt.registry import register
 from apimgmt.settings import Settings
 
@@ -122,7 +123,8 @@ class Flows(Resources[Stored]):
         with self._store.reading() as transaction:
             api = next((api for api in transaction.apis() if api.name == run["api"]), None)
             bindings = api.published.bindings if api is not None and api.published is not None else {}
-            config = bindings[run["operation"]].config if run["operation"] in bindings else {}
+            bound = with_nested(bindings[run["operation"]]) if run["operation"] in bindings else ()
+            config: Mapping[str, Any] = next((one.config for one in bound if one.kind == "flow"), {})
             stored = {flow.name: flow.definition for flow in flows(transaction)}
         definition = config.get("definition") or stored.get(config.get("flow", ""))
         if definition is None:

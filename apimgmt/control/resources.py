@@ -18,6 +18,7 @@ from apimgmt.control.store import Store
 from apimgmt.control.transaction import Transaction
 from apimgmt.errors import Problem, StoreConflict
 from apimgmt.model import Struct
+from apimgmt.processes.nested import with_nested
 
 Content = TypeVar("Content", bound=Struct)
 Shape = TypeVar("Shape", bound=Struct)
@@ -183,8 +184,8 @@ def match(row: ApiRow | ResourceRow, if_match: str | None) -> None:
 
 
 def check_unbound(row: ResourceRow, member: str, transaction: Transaction) -> None:
-    """Raise Problem("conflict") while operations are bound to it by that member (``connection``, ``flow``): they would
-    fail from then on."""
+    """Raise Problem("conflict") while operations are bound to it by that member (``connection``, ``flow``), be it in a
+    binding inside another: they would fail from then on."""
     users = [
         f"{api.name}: {key}"
         for api in transaction.apis()
@@ -192,7 +193,7 @@ def check_unbound(row: ResourceRow, member: str, transaction: Transaction) -> No
             **(api.published.bindings if api.published else {}),
             **transaction.bindings(api.id),
         }.items()
-        if binding.config.get(member) in (row.name, row.id)
+        if any(one.config.get(member) in (row.name, row.id) for one in with_nested(binding))
     ]
     if users:
         more = f" and {len(users) - 5} more" if len(users) > 5 else ""

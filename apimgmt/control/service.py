@@ -60,6 +60,7 @@ from apimgmt.control.views import (
 )
 from apimgmt.errors import DocumentRefused, Problem
 from apimgmt.model import ApiEntry, Binding, CompiledApi, Finding, Trigger
+from apimgmt.processes.nested import with_nested
 from apimgmt.settings import Settings
 
 Authentication = Literal["document", "none"]
@@ -218,7 +219,7 @@ class Control(Catalogue):
             for key, binding in bindings.items():
                 transaction.set_binding(row.id, key, binding)
             row = transaction.change_api(row)
-        by_flows = [key for key, binding in bindings.items() if binding.kind == "flow"]
+        by_flows = [key for key, binding in bindings.items() if any(one.kind == "flow" for one in with_nested(binding))]
         return self._bound(row, bindings, publish, reference_findings(compiled, by_flows))
 
     def set_triggers(

@@ -10,15 +10,16 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import Any
+from typing import Any, ClassVar
 
 import msgspec
 
 from apimgmt.connections.known import connections
 from apimgmt.connections.webhooks.receiving import Receiver
 from apimgmt.errors import Problem, SettingInvalid
-from apimgmt.model import Binding, CompiledApi, Operation, Struct
+from apimgmt.model import CompiledApi, Operation, Struct
 from apimgmt.processes import Envelope, Invocation, Process
+from apimgmt.processes.nested import written
 from apimgmt.registry import find, register
 
 
@@ -28,11 +29,11 @@ class Webhook(Struct, frozen=True):
 
     connection: str
     then: dict[str, Any]
+    nested: ClassVar[tuple[str, ...]] = ("then",)
 
     def build(self, operation: Operation, api: CompiledApi) -> Process:
         """The process behind the check; raises SettingInvalid."""
-        config = {name: value for name, value in self.then.items() if name != "kind"}
-        inner = Binding(kind=str(self.then.get("kind", "")), config=config)
+        inner = written(self.then)
         if inner.kind == "webhook":
             raise SettingInvalid("a webhook is checked once: `then` must be a process of another kind")
         try:

@@ -121,4 +121,10 @@ def test_the_answer_to_a_binding_has_the_warning(settings: Settings, store: Stor
     flow = {"kind": "flow", "definition": definition({"set": {"id": "${id}"}})}
     bound = control.bind("pets", {"get /a/{id}": flow})
     assert [finding.code for finding in bound.findings] == ["ambiguous-reference"]
+    signed = {"kind": "signature", "secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"}
+    control.connections.create(
+        {"name": "hooks", "type": "webhook", "baseUrl": "https://hooks.example", "authentication": signed}
+    )
+    bound = control.bind("pets", {"get /a/{id}": {"kind": "webhook", "connection": "hooks", "then": flow}})
+    assert [finding.code for finding in bound.findings] == ["ambiguous-reference"]
     assert control.bind("pets", {"get /a/{id}": {"kind": "mock"}}).findings == []
