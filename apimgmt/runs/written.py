@@ -48,7 +48,8 @@ class WrittenLines(Lines):
         with contextlib.suppress(OSError):
             self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             with self._path.open("ab") as file:
-                file.write(msgspec.json.encode(line) + b"\n")
+                # the one before can be torn, if the machine stopped or the disk was full
+                file.write(b"\n" + msgspec.json.encode(line))
         return True
 
     def end(self) -> None:
@@ -86,13 +87,12 @@ def forget(root: Path, days: float) -> None:
 
 def _read(path: Path) -> list[Line]:
     try:
-        return list(_decoded(path.read_bytes().splitlines()))
+        return list(_decoded(path.read_bytes().split(b"\n")))
     except OSError:
         return []
 
 
 def _decoded(lines: Iterable[bytes]) -> Iterable[Line]:
     for line in lines:
-        # the last one can be torn
         with contextlib.suppress(msgspec.MsgspecError):
             yield _decoder.decode(line)

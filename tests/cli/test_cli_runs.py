@@ -59,6 +59,35 @@ def test_one_run_is_shown_with_its_tasks_and_its_error() -> None:
         assert expected in shown.stdout
 
 
+LINE = {"time": "2027-01-15T08:00:00.250Z", "level": "INFO", "logger": "shop.orders", "message": "loaded"}
+
+
+@responses.activate
+def test_what_a_run_logged_is_shown_line_by_line() -> None:
+    """In order, with how many are missing; nothing in it can do something to the terminal."""
+    hostile = "one\u001b[2Jx\u009b1A\u202e\n  two\tthree"
+    told = {"id": "a-1", "lines": [LINE, LINE | {"level": "ERROR", "message": hostile}], "missing": 7}
+    responses.get(f"{ADMIN}/api/v1/runs/a-1/logs", json=told)
+    shown = CliRunner().invoke(apimgmt, ["runs", "logs", "a-1"], env=ENVIRONMENT)
+    assert shown.exit_code == 0, shown.output
+    assert shown.stdout.splitlines() == [
+        "2027-01-15T08:00:00.250Z  INFO      shop.orders  loaded",
+        "2027-01-15T08:00:00.250Z  ERROR     shop.orders  one\\x1b[2Jx\\x9b1A\\u202e",
+        "      two\tthree",
+        "7 more lines were not kept: there was no room for them.",
+    ]
+    printed = CliRunner().invoke(apimgmt, ["runs", "logs", "a-1", "--output", "json"], env=ENVIRONMENT).stdout
+    assert json.loads(printed) == told
+
+
+@responses.activate
+def test_a_run_that_logged_nothing_is_said() -> None:
+    """A line for people, an empty list for scripts."""
+    responses.get(f"{ADMIN}/api/v1/runs/a-1/logs", json={"id": "a-1", "lines": [], "missing": 0})
+    shown = CliRunner().invoke(apimgmt, ["runs", "logs", "a-1"], env=ENVIRONMENT)
+    assert (shown.exit_code, shown.stdout) == (0, "It logged nothing.\n")
+
+
 @responses.activate
 def test_a_run_that_is_not_recorded_is_said() -> None:
     """Exit code 1 and the reason."""

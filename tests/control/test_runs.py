@@ -11,8 +11,10 @@ from apimgmt.control.runs import Runs
 from apimgmt.errors import Problem
 from apimgmt.model import ApiEntry, Binding, Snapshot
 from apimgmt.runs import Fault, RunRecord, Task
+from apimgmt.runs.lines import Kept, Line
 from apimgmt.runs.orders import Asked, Order, Orders, Outcome
 from apimgmt.runs.store import RunStore
+from apimgmt.runs.written import WrittenLines
 from apimgmt.settings import Settings
 
 FAILED = RunRecord(
@@ -53,6 +55,44 @@ def test_a_run_is_found_by_the_id_of_its_answer(runs: Runs) -> None:
     with pytest.raises(Problem) as caught:
         runs.find("4e13bdcc-3")
     assert caught.value.status == 404
+
+
+def logged(second: float, message: str) -> Line:
+    """A line of the function, so many seconds after the run began."""
+    return Line(time=1_800_000_000.25 + second, level="WARNING", logger="shop", message=message)
+
+
+def test_what_a_run_logged_and_its_tasks_are_told_in_order(runs: Runs, tmp_path: Path) -> None:
+    """The gateway's part, the runner's, one that is under way, and how many lines are missing of all of them."""
+    first = Kept(id="4e13bdcc-1", part=0, began=1.0, lines=(logged(-0.1, "a"), logged(0.1, "b\nc")), missing=2)
+    second = Kept(id="4e13bdcc-1", part=1, began=1.0, lines=(logged(0.2, "d"),), missing=3)
+    RunStore(tmp_path).add([], lines=[second, first])
+    going = WrittenLines(tmp_path, "4e13bdcc-1", 2, 1.0)
+    going.add(logged(0.3, "e"), 1000)
+    found = runs.logs("4e13bdcc-1")
+    assert (found["id"], found["missing"]) == ("4e13bdcc-1", 5)
+    assert [line["message"] for line in found["lines"]] == [
+        *("/do/1/x took 100.0 ms", "a", "/do/0/load took 400.0 ms", "b\nc", "d", "e")
+    ]
+    assert found["lines"][3] == {
+        "time": "2027-01-15T08:00:00.350Z",
+        "level": "WARNING",
+        "logger": "shop",
+        "message": "b\nc",
+    }
+    going.end()
+    assert runs.logs("4e13bdcc-1") == found
+
+
+def test_a_run_without_lines_has_none_and_one_that_is_unknown_is_said(runs: Runs, tmp_path: Path) -> None:
+    """What another machine recorded may have lines here."""
+    assert runs.logs("4e13bdcc-2") == {"id": "4e13bdcc-2", "lines": [], "missing": 0}
+    for unknown in ("4e13bdcc-3", "../a"):
+        with pytest.raises(Problem) as caught:
+            runs.logs(unknown)
+        assert caught.value.status == 404
+    RunStore(tmp_path).add([], lines=[Kept(id="4e13bdcc-3", part=1, began=1.0, lines=(logged(0.0, "a"),))])
+    assert [line["message"] for line in runs.logs("4e13bdcc-3")["lines"]] == ["a"]
 
 
 @pytest.mark.parametrize(
@@ -101,6 +141,8 @@ def test_durable_runs_are_cancelled_and_tried_again(tmp_path: Path) -> None:
     orders.accept(order)
     with pytest.raises(Problem, match="waits for the runner"):
         runs.find("a-1")
+    with pytest.raises(Problem, match="waits for the runner"):
+        runs.logs("a-1")
     with pytest.raises(Problem, match="The run is accepted"):
         runs.retry("a-1")
     runs.cancel("a-1")

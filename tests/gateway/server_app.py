@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import time
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
@@ -15,6 +16,7 @@ from apimgmt.model import AuthorityEntry
 
 SEEN: list[list[str]] = []
 EVENTS: list[str] = []
+LEFT: ContextVar[str] = ContextVar("left")
 
 
 def make() -> Any:
@@ -109,6 +111,13 @@ async def scope_seen(scope: Any, receive: Any, send: Any, query: Any) -> None:
     await answer(send, json.dumps(text).encode())
 
 
+async def context(scope: Any, receive: Any, send: Any, query: Any) -> None:
+    """What an earlier request left behind for this one."""
+    found = LEFT.get("nothing")
+    LEFT.set("something")
+    await answer(send, found.encode())
+
+
 async def early(scope: Any, receive: Any, send: Any, query: Any) -> None:
     await answer(send, b"early")
 
@@ -193,5 +202,5 @@ async def pid(scope: Any, receive: Any, send: Any, query: Any) -> None:
 HANDLERS: dict[str, Any] = {
     "/events": events, "/scope": scope_seen, "/early": early, "/slow": slow, "/stream": stream, "/large": large,
     "/status": status, "/unsized": unsized, "/fields": fields, "/fail": fail, "/nothing": nothing, "/half": half,
-    "/disorder": disorder, "/wait": wait, "/pid": pid,
+    "/disorder": disorder, "/wait": wait, "/pid": pid, "/context": context,
 }  # fmt: skip

@@ -49,6 +49,12 @@ def answer_on(connection: socket.socket) -> bytes:
     return head + b"\r\n\r\n" + body
 
 
+def test_a_request_has_nothing_of_the_one_before_it(server: LiveServer) -> None:
+    """A request of a pipeline begins when the one before it ends, and yet not in its context."""
+    data = server.talk(3 * b"GET /context HTTP/1.1\r\nHost: x\r\n\r\n")
+    assert data.count(b"\r\n\r\nnothing") == 3 and b"something" not in data
+
+
 def test_scope(server: LiveServer) -> None:
     """The scope is that of ASGI 3, with the raw path, names in lower case, the real peer and the lifespan's state."""
     head = (
