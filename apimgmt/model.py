@@ -159,6 +159,7 @@ class Binding(Struct, frozen=True):
     config: dict[str, Any] = {}
 
 
+CleaningStep = Literal["control", "normalise", "trim"]
 Kind = Literal["none", "basic", "certificate", "apiKey", "oauth2"]
 
 
@@ -171,7 +172,8 @@ class Trigger(Struct, frozen=True):
     if there is nothing else; the process then has ``async_timeout`` seconds. ``durable`` hands what a flow does after
     its early answer over to the runner. ``policies`` are the configurations of policies by name. ``timeout`` is in
     seconds, at most 300.
-    ``body_limit`` is in bytes.
+    ``body_limit`` is in bytes. ``text_cleaning`` is what is taken out of the texts of a request before they are
+    validated, in an order of its own (see ``spec.request.cleaning``).
     """
 
     authentication: Literal["document"] | Kind | tuple[Kind, ...] = "document"
@@ -187,6 +189,7 @@ class Trigger(Struct, frozen=True):
     respond_async: Literal["never", "allowed", "always"] = "never"
     async_timeout: float = 900.0
     durable: bool = False
+    text_cleaning: tuple[CleaningStep, ...] = ()
 
 
 class ApiEntry(Struct, frozen=True):

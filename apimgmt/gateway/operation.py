@@ -29,6 +29,7 @@ from apimgmt.runs.journal import Journal
 from apimgmt.runs.lines import heard
 from apimgmt.settings import Settings
 from apimgmt.spec.request.body import BodyReader, compile_body
+from apimgmt.spec.request.cleaning import compile_cleaning
 from apimgmt.spec.request.parameters import ParameterReader, compile_parameters
 from apimgmt.spec.validation.validator import Validators
 
@@ -267,6 +268,7 @@ def compile_operation(
         detail = "only a flow can go on elsewhere after an early answer; use `respondAsync` for a function"
         raise SnapshotRefused(f"{operation.key}: durable: {detail}")
     process = build_process(operation, api, binding)
+    cleaning = compile_cleaning(trigger.text_cleaning)
     return OperationApp(
         operation,
         names,
@@ -277,8 +279,9 @@ def compile_operation(
             settings,
             strict_query=trigger.strict_query,
             validate=trigger.validate,
+            cleaning=cleaning,
         ),
-        compile_body(operation, validators, settings, validate=trigger.validate),
+        compile_body(operation, validators, settings, validate=trigger.validate, cleaning=cleaning),
         process if binding.kind in SILENT else heard(process),
         compile_responder(operation, api),
         deadlines,

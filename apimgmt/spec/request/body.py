@@ -23,6 +23,7 @@ from apimgmt.settings import Settings
 from apimgmt.spec import media
 from apimgmt.spec.media import Category, MediaRange
 from apimgmt.spec.request import casting, outline
+from apimgmt.spec.request.cleaning import Cleaning, cleaned
 from apimgmt.spec.request.fields import ascii_text, in_body, missing
 from apimgmt.spec.request.forms import compile_form
 from apimgmt.spec.request.multipart import compile_multipart, is_binary, without_files
@@ -41,16 +42,22 @@ _CHARSETS = ("utf-8", "utf8")
 
 
 def compile_body(
-    operation: Operation, validators: Validators, settings: Settings, *, validate: bool = True
+    operation: Operation,
+    validators: Validators,
+    settings: Settings,
+    *,
+    validate: bool = True,
+    cleaning: Cleaning | None = None,
 ) -> BodyReader:
     """The reader of an operation's body: ``(content type, content, violations)`` to its value, None if nothing came.
 
     It raises Problem unsupported-media-type or malformed-body; what is invalid becomes ``violations``, unless
-    ``validate`` is off.
+    ``validate`` is off. ``cleaning`` is for every text in the value, before it is judged.
     """
     if operation.body is None:
-        return lambda content_type, content, violations: _undeclared(content_type, content, settings)
-    contents = _Contents(operation.body, validators, settings, validate)
+        undeclared = cleaned(_undeclared, cleaning)
+        return lambda content_type, content, violations: undeclared(content_type, content, settings)
+    contents = _Contents(operation.body, _Maker(validators, settings, validate, cleaning))
     required = operation.body.required and validate
     quick = contents.quick()
 
@@ -82,13 +89,13 @@ def _undeclared(content_type: bytes | None, content: bytes, settings: Settings) 
 class _Contents:
     """The declared media types of one body, the most precise first."""
 
-    def __init__(self, body: DeclaredBody, validators: Validators, settings: Settings, validate: bool) -> None:
+    def __init__(self, body: DeclaredBody, make: _Maker) -> None:
         # what is no media type (``""``, ``json``) says nothing about what may be sent
         named = [(media.read(text) or MediaRange("*/*", {}), content) for text, content in body.content.items()]
         self._ranges = sorted(named, key=lambda pair: -pair[0].precision)
         self._offered = ", ".join(text for text in body.content if media.read(text) is not None)
         self._readers: dict[tuple[int, Category], Read] = {}
-        self._make = _Maker(validators, settings, validate)
+        self._make = make
 
     def quick(self) -> dict[bytes | None, Read]:
         """Readers by the usual spellings of the JSON types, so that most requests parse no media type."""
@@ -139,10 +146,13 @@ class _Contents:
 class _Maker:
     """Makes readers: one method per category of content."""
 
-    def __init__(self, validators: Validators, settings: Settings, validate: bool) -> None:
+    def __init__(
+        self, validators: Validators, settings: Settings, validate: bool, cleaning: Cleaning | None = None
+    ) -> None:
         self._validators = validators
         self._settings = settings
         self._validate = validate
+        self._cleaning = cleaning
 
     def reader(self, content: MediaType, category: Category) -> Read:
         """The reader of one declared content when it comes as this category."""
@@ -178,11 +188,11 @@ class _Maker:
         return judge
 
     def _json(self, content: MediaType) -> Read:
-        judge, settings = self._judge(content), self._settings
-        return lambda body, _, violations: judge(parse_json(body, settings), violations)
+        judge, settings, parse = self._judge(content), self._settings, cleaned(parse_json, self._cleaning)
+        return lambda body, _, violations: judge(parse(body, settings), violations)
 
     def _form(self, content: MediaType) -> Read:
-        caster = Caster(self._validators, self._settings, form_decoded)
+        caster = Caster(self._validators, self._settings, form_decoded, self._cleaning)
         judge, read = self._judge(content), compile_form(caster, content.schema, content.encoding, in_body)
         most = self._settings.form_fields
 
@@ -196,7 +206,7 @@ class _Maker:
         return read_form
 
     def _multipart(self, content: MediaType) -> Read:
-        caster = Caster(self._validators, self._settings, undecoded)
+        caster = Caster(self._validators, self._settings, undecoded, self._cleaning)
         judge, read = self._judge(content), compile_multipart(caster, content)
 
         def read_parts(body: bytes, kind: MediaRange, violations: Violations) -> Any:
@@ -209,7 +219,7 @@ class _Maker:
         return read_parts
 
     def _xml(self, content: MediaType) -> Read:
-        caster = Caster(self._validators, self._settings, undecoded)
+        caster = Caster(self._validators, self._settings, undecoded, self._cleaning)
         judge, read = self._judge(content), compile_xml(caster, content.schema)
         return lambda body, _, violations: judge(read(body), violations)
 
@@ -219,14 +229,16 @@ class _Maker:
         cast = casting.scalar(kinds - COMPOSITE, accepts, self._settings.json_digits)
         # A schema for objects only says nothing about a text.
         judge = self._judge(content if not kinds or kinds - COMPOSITE else MediaType())
-        return lambda body, _, violations: judge(cast(_utf8(body)), violations)
+        text = cleaned(_utf8, self._cleaning)
+        return lambda body, _, violations: judge(cast(text(body)), violations)
 
     def _other(self, content: MediaType) -> Read:
         kinds = outline.kinds(content.schema, self._validators.schemas)
         if kinds and "string" in kinds and not is_binary(content.schema, self._validators.schemas):
             return self._text(content)
         if kinds and "string" not in kinds:
-            return lambda body, _, violations: _text_or_bytes(body)
+            whole = cleaned(_text_or_bytes, self._cleaning)
+            return lambda body, _, violations: whole(body)
         judge = self._judge(content)
 
         def read(body: bytes, _: MediaRange, violations: Violations) -> bytes:

@@ -118,9 +118,10 @@ class Plan:
                 self.takers.append((name, spread(caster, parameter.schema, names - {name}), check))
         allow_empty = parameter.allow_empty and not kinds & COMPOSITE
         empty = ["" if "string" in kinds else None] if allow_empty else []
-        self.slots[name] = self._slot(self._texts(caster, parameter), check, place, empty)
+        self.slots[name] = self._slot(self._texts(caster, parameter), check, place, empty, caster.clean)
+        # a shortcut takes a text as it is
         shortcut = shortcuts.of_texts(parameter, caster.schemas, caster.settings.json_digits)
-        if shortcut is not None:
+        if shortcut is not None and caster.cleaning is None:
             self.slots[name] = _shortened(shortcut, self.slots[name])
 
     def _texts(self, caster: Caster, parameter: Parameter) -> Texts:
@@ -137,8 +138,15 @@ class Plan:
 
         return read
 
-    def _slot(self, cast: Texts, check: Check | None, place: Mapping[str, Any], empty: list[str | None]) -> Slot:
-        """``empty`` holds what an empty text means, if that is allowed."""
+    def _slot(
+        self,
+        cast: Texts,
+        check: Check | None,
+        place: Mapping[str, Any],
+        empty: list[str | None],
+        clean: Callable[[str], str],
+    ) -> Slot:
+        """``empty`` holds what an empty text means, if that is allowed; ``clean`` is for what cannot be cast."""
         report = self.report
 
         def read(texts: list[str], violations: Violations) -> Any:
@@ -149,7 +157,7 @@ class Plan:
             except Unreadable as reason:
                 if report:
                     violations.append(violation(place, reason))
-                return texts[-1]
+                return clean(texts[-1])
             if check is not None:
                 check(value, violations)
             return value
@@ -204,10 +212,10 @@ def _shortened(shortcut: Shortcuts, slot: Slot) -> Slot:
     return read
 
 
-def undeclared_text(texts: list[str], place: Mapping[str, Any], violations: Violations) -> str:
+def undeclared_text(texts: list[str], place: Mapping[str, Any], violations: Violations, caster: Caster) -> str:
     """The decoded text of an undeclared field; of several the last."""
     try:
-        return form_decoded(texts[-1])
+        return caster.value_text(texts[-1])
     except Unreadable as reason:
         violations.append(violation(place, reason))
         return texts[-1]

@@ -36,7 +36,7 @@ def compile_form(caster: Caster, schema: Schema, encoding: Mapping[str, Encoding
         fields = split(text, violations, place)
         result: dict[str, Any] = {}
         for name in plan.read(fields, violations, result):
-            result[name] = undeclared_text(fields[name], place(name), violations)
+            result[name] = undeclared_text(fields[name], place(name), violations, caster)
         return result
 
     return read

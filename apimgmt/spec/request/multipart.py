@@ -20,6 +20,7 @@ from apimgmt.spec import media
 from apimgmt.spec.media import MediaRange
 from apimgmt.spec.request import outline
 from apimgmt.spec.request.casting import Text
+from apimgmt.spec.request.cleaning import cleaned
 from apimgmt.spec.request.fields import in_body, violation
 from apimgmt.spec.request.strictjson import parse_json
 from apimgmt.spec.request.styles import Unreadable
@@ -73,7 +74,8 @@ def compile_multipart(caster: Caster, content: MediaType) -> Multipart:
                 violations.append(violation(in_body(part.name), reason))
         return result
 
-    return read
+    # for the parts that are JSON; files are no texts, and stay
+    return cleaned(read, caster.cleaning)
 
 
 def is_binary(schema: Schema, schemas: Mapping[str, Schema]) -> bool:

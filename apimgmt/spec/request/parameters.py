@@ -17,6 +17,7 @@ from apimgmt.settings import Settings
 from apimgmt.spec.media import category
 from apimgmt.spec.request import fields as form
 from apimgmt.spec.request import shortcuts
+from apimgmt.spec.request.cleaning import Cleaning
 from apimgmt.spec.request.deepobject import Fields
 from apimgmt.spec.request.fields import Plan, missing, violation
 from apimgmt.spec.request.forms import compile_form
@@ -37,18 +38,20 @@ def compile_parameters(
     *,
     strict_query: bool = False,
     validate: bool = True,
+    cleaning: Cleaning | None = None,
 ) -> ParameterReader:
     """The reader of an operation's parameters: ``(path, query_string, headers, violations)`` to four members.
 
     ``path`` has the undecoded segment texts by name. With ``strict_query`` an undeclared query parameter is a
-    violation. Without ``validate`` nothing is, and what cannot be cast stays a text (F-094).
+    violation. Without ``validate`` nothing is, and what cannot be cast stays a text (F-094). ``cleaning`` is for every
+    text, before it is cast.
     """
     by_location: dict[Location, list[Parameter]] = {"path": [], "query": [], "header": [], "cookie": []}
     for parameter in operation.parameters:
         by_location.setdefault(parameter.location, []).append(parameter)
-    form_caster = Caster(validators, settings, form_decoded)
-    uri_caster = Caster(validators, settings, percent_decoded)
-    plain_caster = Caster(validators, settings, undecoded)
+    form_caster = Caster(validators, settings, form_decoded, cleaning)
+    uri_caster = Caster(validators, settings, percent_decoded, cleaning)
+    plain_caster = Caster(validators, settings, undecoded, cleaning)
     read_path = _path(by_location["path"], uri_caster, validate)
     whole = by_location.get("querystring")
     if whole:
@@ -56,7 +59,7 @@ def compile_parameters(
     else:
         read_query = _query(by_location["query"], form_caster, strict_query, validate)
     read_header = _header(by_location["header"], plain_caster, validate)
-    read_cookie = _cookie(by_location["cookie"], validators, settings, validate)
+    read_cookie = _cookie(by_location["cookie"], validators, settings, validate, cleaning)
 
     def read(path: Mapping[str, str], query_string: bytes, headers: Headers, violations: Violations) -> FourMembers:
         return (
@@ -89,7 +92,9 @@ def _path(
 
 
 def _shortcut(parameter: Parameter, caster: Caster) -> Shortcut:
-    return shortcuts.of_text(parameter, caster.schemas, caster.settings.json_digits) or (lambda text: None)
+    shortcut = shortcuts.of_text(parameter, caster.schemas, caster.settings.json_digits)
+    # a shortcut takes a text as it is
+    return shortcut if shortcut is not None and caster.cleaning is None else lambda text: None
 
 
 def _segment(parameter: Parameter, caster: Caster, validate: bool) -> Callable[[str, Violations], Any]:
@@ -102,7 +107,7 @@ def _segment(parameter: Parameter, caster: Caster, validate: bool) -> Callable[[
         except Unreadable as reason:
             if validate:
                 violations.append(violation({**place, "pointer": ""}, reason))
-            return text
+            return caster.clean(text)
         if check is not None:
             check(value, violations)
         return value
@@ -116,8 +121,8 @@ def _query(
     plan = Plan(caster, parameters, form.in_query, validate=validate, report=validate)
     absent, limit = plan.absent, caster.settings.query_parameters
     usual = shortcuts.of_query(parameters, absent, caster.schemas, caster.settings.json_digits)
-    # objects over several fields and defaults that have to be copied take the whole way
-    is_plain = not plan.takers and not plan.copied
+    # objects over several fields, defaults that have to be copied and texts to be cleaned take the whole way
+    is_plain = not plan.takers and not plan.copied and caster.cleaning is None
 
     def read(query_string: bytes, violations: Violations) -> Members:
         if is_plain and len(query_string) < limit and query_string.isascii():
@@ -137,7 +142,7 @@ def _query(
             if strict:
                 violations.append({**place, "code": "undeclared", "detail": "is not a parameter here"})
             else:
-                members[name] = form.undeclared_text(fields[name], place, violations)
+                members[name] = form.undeclared_text(fields[name], place, violations, caster)
         return members
 
     return read
@@ -161,7 +166,7 @@ def _querystring(parameter: Parameter, caster: Caster, validate: bool) -> Callab
             try:
                 members[name] = read_form(text, violations) if is_form else content(text)
             except Unreadable as reason:
-                members[name] = text
+                members[name] = caster.clean(text)
                 if validate:
                     violations.append(violation(place, reason))
                 return members
@@ -211,7 +216,11 @@ def _decoded(sent: Mapping[str, bytes], violations: Violations) -> Fields:
 
 
 def _cookie(
-    parameters: Sequence[Parameter], validators: Validators, settings: Settings, validate: bool
+    parameters: Sequence[Parameter],
+    validators: Validators,
+    settings: Settings,
+    validate: bool,
+    cleaning: Cleaning | None,
 ) -> Callable[[Headers, Violations], Members] | None:
     """Cookies of style ``form`` are percent-encoded, those of style ``cookie`` (OpenAPI 3.2) are not."""
     if not parameters:
@@ -219,7 +228,7 @@ def _cookie(
     plans = []
     for decode, verbatim in ((percent_decoded, False), (undecoded, True)):
         group = [parameter for parameter in parameters if (parameter.style == "cookie") is verbatim]
-        caster = Caster(validators, settings, decode)
+        caster = Caster(validators, settings, decode, cleaning)
         plans.append(Plan(caster, group, form.in_cookie, validate=validate, report=validate))
 
     def read(headers: Headers, violations: Violations) -> Members:

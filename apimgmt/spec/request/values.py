@@ -15,6 +15,7 @@ from apimgmt.settings import Settings
 from apimgmt.spec.media import category
 from apimgmt.spec.request import casting, outline, styles
 from apimgmt.spec.request.casting import Text
+from apimgmt.spec.request.cleaning import Cleaning, cleaned
 from apimgmt.spec.request.shortcuts import ANNOTATIONS
 from apimgmt.spec.request.strictjson import parse_json
 from apimgmt.spec.request.styles import Unreadable
@@ -35,14 +36,23 @@ _RANGES = {"int32": 2**31, "int64": 2**63}
 
 
 class Caster:
-    """Makes casts and checks for the texts of one location, which ``decode`` decodes (see ``styles``)."""
+    """Makes casts and checks for the texts of one location, which ``decode`` decodes (see ``styles``).
 
-    def __init__(self, validators: Validators, settings: Settings, decode: Callable[[str], str]) -> None:
+    ``value_text`` decodes what is a value or part of one, and cleans it; ``clean`` is for what is decoded already.
+    """
+
+    def __init__(
+        self, validators: Validators, settings: Settings, decode: Callable[[str], str], cleaning: Cleaning | None = None
+    ) -> None:
         self.validators = validators
         self.schemas: Mapping[str, Schema] = validators.schemas
         self.settings = settings
         self.decode = decode
         self.form = decode is styles.form_decoded
+        self.cleaning = cleaning
+        self.clean = cleaned(casting.same, cleaning)
+        self.value_text: Callable[[str], str] = cleaned(decode, cleaning)
+        self._parse_json = cleaned(parse_json, cleaning)
 
     def scalar(self, schema: Schema) -> Text:
         """The cast of one undecoded text to a scalar of the schema; an object inside an array is written as JSON."""
@@ -51,7 +61,7 @@ class Caster:
             return self._json
         kinds -= COMPOSITE
         plain = casting.scalar(kinds, lambda value: self.accepts(schema)(value), self.settings.json_digits)
-        decode = self.decode
+        decode = self.value_text
         if plain is casting.same:
             return decode
 
@@ -68,11 +78,11 @@ class Caster:
         """No style says how an object or array inside another is written, so that JSON is what is sent."""
         decoded = self.decode(text)
         if decoded[:1] not in ("{", "["):
-            return decoded
+            return self.clean(decoded)
         try:
-            return parse_json(decoded.encode(), self.settings)
+            return self._parse_json(decoded.encode(), self.settings)
         except Problem:
-            return decoded
+            return self.clean(decoded)
 
     def listed(self, schema: Schema, split: styles.Split) -> Text:
         """The cast of an array that is written in one text; of arrays or objects that may be JSON."""
@@ -159,13 +169,13 @@ class Caster:
 
     def content(self, media_type: str) -> Text:
         """The cast of a parameter with ``content``: JSON, otherwise the text."""
-        decode, settings = self.decode, self.settings
+        decode, parse, settings = self.decode, self._parse_json, self.settings
         if category(media_type) != "json":
-            return decode
+            return self.value_text
 
         def cast(text: str) -> Any:
             try:
-                return parse_json(decode(text).encode(), settings)
+                return parse(decode(text).encode(), settings)
             except Problem as problem:
                 raise Unreadable("json", problem.detail) from None
 

@@ -20,6 +20,7 @@ from apimgmt.model import Schema
 from apimgmt.settings import Settings
 from apimgmt.spec.request import outline
 from apimgmt.spec.request.casting import Text
+from apimgmt.spec.request.cleaning import cleaned
 from apimgmt.spec.request.values import Caster
 
 ENCODINGS = ("utf-8", "utf8", "us-ascii", "ascii")
@@ -91,7 +92,8 @@ def compile_xml(caster: Caster, schema: Schema) -> Callable[[bytes], Any]:
             raise Problem("malformed-body", f"The root element of the body must be {root_name[:60]!r}.")
         return reader.value(element, schema)
 
-    return read
+    # for what the schema does not describe, which is not cast
+    return cleaned(read, caster.cleaning)
 
 
 def parse(content: bytes, settings: Settings) -> Element:
