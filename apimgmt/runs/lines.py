@@ -94,10 +94,10 @@ current: ContextVar[Lines] = ContextVar("lines")
 def heard(process: Callable[[Any], Awaitable[Any]]) -> Callable[[Any], Awaitable[Any]]:
     """The process, whose invocations have what they log in ``lines``: whatever their task logs from then on."""
 
-    async def run(invocation: Any) -> Any:
+    def run(invocation: Any) -> Awaitable[Any]:
         invocation.lines = lines = Lines()
         current.set(lines)
-        return await process(invocation)
+        return process(invocation)
 
     return run
 
