@@ -7,13 +7,10 @@ threads.
 
 from __future__ import annotations
 
-import asyncio
-import contextvars
 import inspect
 import os
 import sys
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache, partial
 from types import FunctionType, ModuleType
 from typing import Any
@@ -27,6 +24,7 @@ from apimgmt.processes import Intermediate, Invocation, Process, Thrown
 from apimgmt.processes.functions.arguments import Arguments, context_of, receiver
 from apimgmt.processes.functions.handlers import load_handlers as load_handlers
 from apimgmt.processes.functions.results import adapted, problem_of
+from apimgmt.processes.functions.threads import Share, Threads
 from apimgmt.registry import register
 
 SHOWN = 20
@@ -39,13 +37,13 @@ class Functions(dict[str, Callable[..., Any]]):
     """The functions by name, and the threads in which those run that would hold up the loop."""
 
     threads = 40
-    _pool: ThreadPoolExecutor | None = None
+    _pool: Threads | None = None
 
     @property
-    def pool(self) -> ThreadPoolExecutor:
+    def pool(self) -> Threads:
         """The threads; started at the first use, so that every worker process has its own."""
         if self._pool is None:
-            self._pool = ThreadPoolExecutor(self.threads, thread_name_prefix="process")
+            self._pool = Threads(self.threads)
         return self._pool
 
 
@@ -66,7 +64,7 @@ class Python(Struct, frozen=True):
             known = ", ".join(shown[:SHOWN]) or "none"
             raise SettingInvalid(f"there is no function {self.function!r} in the handlers; there are: {known}")
         try:
-            call = _call(function, operation, api)
+            call = _call(function, operation, api, Share(f"{self.function} of {operation.key}"))
         except SettingInvalid as error:
             raise SettingInvalid(f"function {self.function!r}: {error}") from None
         return _process(call, _uses_connexion(function))
@@ -92,21 +90,21 @@ def _process(call: Process, with_context: bool) -> Process:
     return run
 
 
-def _call(function: Callable[..., Any], operation: Operation, api: CompiledApi) -> Process:
+def _call(function: Callable[..., Any], operation: Operation, api: CompiledApi, share: Share) -> Process:
     """The function as a process, before its result is looked at."""
     if inspect.isasyncgenfunction(function) or inspect.isgeneratorfunction(function):
-        return _generating(function, operation, api)
+        return _generating(function, operation, api, share)
     # an object that is called is as async as its __call__
     is_async = any(map(inspect.iscoroutinefunction, (function, getattr(type(function), "__call__", None))))  # noqa: B004
     if _takes_invocation(function, operation):
-        return function if is_async else partial(_threaded, function)
+        return function if is_async else partial(_threaded, share, function)
     arguments = Arguments(function, operation, api, threaded=not is_async)
     if is_async:
         return lambda invocation: function(**arguments(invocation))
-    return lambda invocation: _threaded(partial(function, **arguments(invocation)))
+    return lambda invocation: _threaded(share, partial(function, **arguments(invocation)))
 
 
-def _generating(function: Callable[..., Any], operation: Operation, api: CompiledApi) -> Process:
+def _generating(function: Callable[..., Any], operation: Operation, api: CompiledApi, share: Share) -> Process:
     """A generator as a process: what it yields as ``Intermediate`` is an early answer, and its result is what it
     returns or, of what else it yields, the last."""
     is_async = inspect.isasyncgenfunction(function)
@@ -135,14 +133,13 @@ def _generating(function: Callable[..., Any], operation: Operation, api: Compile
 
     async def run(invocation: Invocation) -> Any:
         generator = function(invocation) if arguments is None else function(**arguments(invocation))
-        return await (over(generator, invocation) if is_async else _threaded(through, generator, invocation))
+        return await (over(generator, invocation) if is_async else _threaded(share, through, generator, invocation))
 
     return run
 
 
-async def _threaded(function: Callable[..., Any], *arguments: Any) -> Any:
-    run = contextvars.copy_context().run
-    result = await asyncio.get_running_loop().run_in_executor(functions.pool, run, function, *arguments)
+async def _threaded(share: Share, function: Callable[..., Any], *arguments: Any) -> Any:
+    result = await functions.pool.run(share, function, *arguments)
     # a decorator that is not async around a function that is
     return await result if inspect.isawaitable(result) else result
 

@@ -19,6 +19,7 @@ from apimgmt.errors import Problem, SettingInvalid
 from apimgmt.model import Parameter
 from apimgmt.processes import Answer, Envelope, Invocation
 from apimgmt.processes.functions.handlers import load_handlers
+from apimgmt.processes.functions.threads import Share
 from apimgmt.processes.python import Functions, Python, _uses_connexion, functions
 
 ID = Parameter(name="id", location="path", required=True)
@@ -118,7 +119,7 @@ def test_context_variables() -> None:
 
 
 def test_threads_are_bounded() -> None:
-    """No more functions run at a time than there are threads."""
+    """No more calls of one function run at a time than it may have threads."""
     registry = Functions()
     registry.threads = 2
     running, most = 0, 0
@@ -133,10 +134,13 @@ def test_threads_are_bounded() -> None:
         with lock:
             running -= 1
 
-    for future in [registry.pool.submit(function) for _ in range(8)]:
-        future.result()
+    async def many() -> None:
+        share = Share("function")
+        await asyncio.gather(*(registry.pool.run(share, function) for _ in range(8)))
+
+    asyncio.run(many())
     assert most == 2
-    registry.pool.shutdown()
+    registry.pool.close()
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from werkzeug.wrappers import Response as WerkzeugResponse
 
 from apimgmt.errors import CATALOGUE, ConnectionFailed, Problem
 from apimgmt.processes import Answer, Envelope
+from apimgmt.processes.functions.shortening import shorten
 
 Pairs = list[tuple[str, str]]
 
@@ -57,6 +58,7 @@ def problem_of(error: BaseException) -> Problem:
     if isinstance(error, WerkzeugException) and error.code is not None:
         headers = [(name, value) for name, value in error.get_headers() if name.lower() != "content-type"]
         return _problem(error.code, error.description, headers)
+    shorten(error)
     return Problem("process-failed")
 
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import inspect
 from collections.abc import Mapping
-from contextvars import copy_context
 from functools import partial
 from typing import Any
 
@@ -16,6 +14,7 @@ from apimgmt.processes.flows.compiling import Compiler
 from apimgmt.processes.flows.functions.http import converted, refused
 from apimgmt.processes.flows.tasks.call import members
 from apimgmt.processes.functions.results import problem_of
+from apimgmt.processes.functions.threads import Share
 from apimgmt.processes.python import functions
 from apimgmt.registry import register
 
@@ -42,6 +41,7 @@ def build(compiler: Compiler, arguments: Mapping[str, Any], place: str) -> Perfo
         )
     made = compiler.template(dict(arguments), place)
     function = functions[name]
+    share = Share(f"{name} of a flow")
 
     async def perform(scope: Scope, given: Any) -> Any:
         asked: Arguments = converted(await made(scope, given), Arguments, place)
@@ -49,7 +49,7 @@ def build(compiler: Compiler, arguments: Mapping[str, Any], place: str) -> Perfo
         try:
             if inspect.iscoroutinefunction(function):
                 return await call()
-            return await asyncio.get_running_loop().run_in_executor(functions.pool, copy_context().run, call)
+            return await functions.pool.run(share, call)
         except FlowFailed:
             raise
         except ConnectionFailed as error:
