@@ -70,7 +70,7 @@ class Connection:
         self.configuration = configuration
         self.settings = settings
         self.guard = Guard((*settings.egress_allow.split(","), *configuration.internal_hosts))
-        self._blocking = Blocking(configuration, self.guard)
+        self._blocking: Blocking | None = Blocking(configuration, self.guard)
         kind = find("connection authentication", str(configuration.authentication.get("kind")))
         fields = {name: value for name, value in configuration.authentication.items() if name != "kind"}
         masking = _masking(configuration)
@@ -92,6 +92,7 @@ class Connection:
         self._streaming: Any = None
         self._kept: dict[Any, Any] = {}
         self._keeping = RLock()
+        self._is_closed = False
 
     def call(self, method: str, path: str, **options: Any) -> Reply:
         """Call ``path`` and wait for the answer, whatever its status; raises ConnectionFailed.
@@ -106,7 +107,7 @@ class Connection:
 
     def run(self, exchange: Exchange) -> Reply:
         """Drive an exchange of this connection to its end, blocking."""
-        return self._blocking.run(exchange)
+        return self.blocking().run(exchange)
 
     async def arun(self, exchange: Exchange) -> Reply:
         """The same on the event loop."""
@@ -203,6 +204,14 @@ class Connection:
         call = call.with_headers(*own).with_headers(*pairs(headers))
         return _repeatable(call, self.configuration.idempotency_key, idempotency_key)
 
+    def blocking(self) -> Blocking:
+        """Its driver for code that may block."""
+        found = self._blocking
+        if found is None:
+            with self._keeping:
+                found = self._blocking = self._blocking or Blocking(self.configuration, self.guard)
+        return found
+
     def streaming(self) -> Any:
         """Its driver for the event loop (``streaming.py``), made at the first asking."""
         # imported here: whoever never waits on a loop starts sooner without aiohttp
@@ -221,27 +230,36 @@ class Connection:
         """A description of the other system, wherever it is: the credential goes only to where the connection leads."""
         if origin(url) == origin(self.configuration.base_url):
             return self.call("GET", url)
-        return self._blocking.send(Call(method="GET", url=url, timeout=self.configuration.timeout))
+        return self.blocking().send(Call(method="GET", url=url, timeout=self.configuration.timeout))
 
     async def aclose(self) -> None:
         """Let go of what it keeps open on this event loop."""
         if self._streaming is not None:
             await self._streaming.close()
 
-    def kept(self, key: Any, make: Callable[[], Any]) -> Any:
-        """What is made once for this connection, when it is first needed: a pool of a database, a read description."""
+    def kept(self, key: Any, make: Callable[[], Any], *, is_circular: bool = False) -> Any:
+        """What is made once for this connection, when it is first needed: a pool of a database, a read description.
+
+        One that ``is_circular``, because it refers to this connection, is made again and again once this is closed:
+        otherwise neither would ever go, for what is published is kept out of garbage collection.
+        """
         with self._keeping:
-            if key not in self._kept:
-                self._kept[key] = make()
-            return self._kept[key]
+            if key in self._kept:
+                return self._kept[key]
+            made = make()
+            if not (is_circular and self._is_closed):
+                self._kept[key] = made
+            return made
 
     def close(self) -> None:
-        """Let go of what it keeps open."""
-        self._blocking.close()
+        """Let go of what it keeps open: closed at once, or when the calls that are under way have ended.
+
+        Whoever holds it still can use it; what it needs is opened anew, and closed when it goes.
+        """
         with self._keeping:
-            self._streaming = None  # its sessions are closed on their loops, when nobody uses them any more
-            for one in self._kept.values():
-                getattr(one, "close", lambda: None)()
+            self._is_closed = True
+            # each of them closes its sockets when nobody refers to it any more
+            self._blocking = self._streaming = None
             self._kept.clear()
 
 

@@ -27,10 +27,11 @@ class Connections:
         self.settings = Settings()
         self._known: dict[str, tuple[ConnectionEntry, Connection | SettingInvalid]] = {}
         self._anonymous: dict[tuple[str, bool, Settings], Connection] = {}
+        self._is_published = False
         self._lock = Lock()
 
     def prepared(self, entries: Iterable[ConnectionEntry], settings: Settings) -> Callable[[], None]:
-        """Build what changed, aside; the function that is returned puts it in place.
+        """Build what changed, aside; the function that is returned puts it in place and closes what was replaced.
 
         One that cannot be built, its key being lost, say, fails its own calls and nothing else.
         """
@@ -44,13 +45,23 @@ class Connections:
 
         def use() -> None:
             with self._lock:
-                self._known, self.settings = made, settings
+                before, self._known, self.settings = self._known, made, settings
+                self._is_published = True
+            kept = {id(one) for _, one in made.values()}
+            for _, one in before.values():
+                if isinstance(one, Connection) and id(one) not in kept:
+                    one.close()
 
         return use
 
     def find(self, name: str) -> Connection:
         """The one of that name; an unknown name is an error that lists the known ones."""
         found = self._known.get(name)
+        if found is None and not self._is_published:
+            raise SettingInvalid(
+                f"there is no connection {name!r}: none is known until functions are called, so write "
+                f"connection({name!r}) inside the function that uses it, not at the top of its module"
+            )
         if found is None:
             raise SettingInvalid(f"there is no connection {name!r}; there are: {', '.join(self.names()) or 'none'}")
         if isinstance(found[1], SettingInvalid):
@@ -72,7 +83,7 @@ class Connections:
                 one = Connection("", configuration, {}, settings)
             self._anonymous[key] = one
             if len(self._anonymous) > ORIGINS_MOST:
-                del self._anonymous[next(iter(self._anonymous))]
+                self._anonymous.pop(next(iter(self._anonymous))).close()
         return one
 
     async def aclose(self) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import logging
 import re
+import weakref
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 from uuid import uuid4
@@ -98,10 +99,12 @@ class Proxying:
         try:
             connection = connections.find(self.config.connection)
             plan = self._plan
-            if plan is None or plan.connection is not connection:
-                plan = self._plan = Plan(self, connection)
+            streaming = plan.streaming() if plan is not None and plan.connection() is connection else None
+            if plan is None or streaming is None:
+                streaming = connection.streaming()
+                plan = self._plan = Plan(self, connection, streaming)
             within.set(invocation)
-            reply = await plan.streaming.run(authenticated(plan.call(invocation), connection.policy))
+            reply = await streaming.run(authenticated(plan.call(invocation), connection.policy))
         except ConnectionFailed as error:
             raise error.problem() from None
         except SettingInvalid as error:
@@ -114,12 +117,16 @@ class Proxying:
 
 
 class Plan:
-    """What is known once it is known which connection it is; made anew when that changes."""
+    """What is known once it is known which connection it is; made anew when that changes.
 
-    def __init__(self, proxying: Proxying, connection: Connection) -> None:
+    It refers to the connection and its driver weakly: an operation that nobody calls keeps no replaced one open.
+    """
+
+    def __init__(self, proxying: Proxying, connection: Connection, streaming: Any) -> None:
         configuration, config = connection.configuration, proxying.config
-        self.connection = connection
-        self.streaming = connection.streaming()
+        self.connection = weakref.ref(connection)
+        self.streaming = weakref.ref(streaming)
+        self._name = connection.name
         self._proxying = proxying
         self._method = config.method
         self._own = (*configuration.headers.items(), *configuration.secret_headers.items())
@@ -129,7 +136,7 @@ class Plan:
         self._base = configuration.base_url.rstrip("/")
         self._timeout = config.timeout or configuration.timeout
         self._repeatable = configuration.retries.unsafe
-        self._key = configuration.idempotency_key.lower()
+        self._key = configuration.idempotency_key
         self._moved = bool(config.path)
 
     def call(self, invocation: Invocation) -> Call:
@@ -173,7 +180,7 @@ class Plan:
             if fault and proxying.config.validate == "enforce":
                 raise Problem("upstream-failed", reason=f"{invocation.operation.key}: {fault}")
             if fault:
-                log.warning("%s: the answer of %s: %s", invocation.operation.key, self.connection.name, fault)
+                log.warning("%s: the answer of %s: %s", invocation.operation.key, self._name, fault)
         if reply.stream is not None:
             return Passed(reply.status, headers, pieces=reply.stream)
         if not is_head:
@@ -186,8 +193,8 @@ class Plan:
         """Whether a request that changes something may be sent twice: because it has a key by which that is noticed."""
         if not self._key:
             return self._repeatable
-        if not any(name.lower() == self._key for name, _ in fields):
-            fields.append((self.connection.configuration.idempotency_key, str(uuid4())))
+        if not any(name.lower() == self._key.lower() for name, _ in fields):
+            fields.append((self._key, str(uuid4())))
         return True
 
     def _located(self, reply: Reply, invocation: Invocation) -> dict[str, str] | None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import sqlite3
 import tempfile
 import time
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -38,7 +39,10 @@ _STEPS = 10_000  # instructions of SQLite's machine between two looks at the clo
 
 
 class Database:
-    """Pooled sessions with one database. Made without dialling; closed by :meth:`close`."""
+    """Pooled sessions with one database. Made without dialling.
+
+    They are closed by :meth:`close`, or when nobody refers to it any more: a transaction that is under way does.
+    """
 
     def __init__(self, configuration: Configuration, settings: Settings, guard: Guard) -> None:
         self._seconds = configuration.timeout
@@ -49,6 +53,8 @@ class Database:
             self.engine = _postgresql(configuration, location, guard)
         else:
             self.engine = _sqlite(configuration, settings.root / FOLDER / location.database)
+        # a process that ends closes them by itself, and a child must not touch those of its parent
+        weakref.finalize(self, self.engine.dispose).atexit = False
 
     @contextmanager
     def session(self) -> Iterator[sqlalchemy.Connection]:

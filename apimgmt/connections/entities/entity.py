@@ -57,7 +57,9 @@ class Entity(Struct, frozen=True):
 
     def source(self, connection: Any, name: str) -> source.Source:
         """The endpoint, ready to be called; it is made once for a connection."""
-        made: source.Source = connection.kept(("entity", name), lambda: source.Source(connection, name, self))
+        made: source.Source = connection.kept(
+            ("entity", name), lambda: source.Source(connection, name, self), is_circular=True
+        )
         return made
 
     @property

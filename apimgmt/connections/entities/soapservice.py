@@ -59,7 +59,7 @@ class Operation:
         A SOAP fault is ConnectionFailed("status"); parts that do not fit are ConnectionFailed("request").
         """
         entity = self.entity
-        service: Service = self.connection.kept(("soap", entity.description), self._service)
+        service: Service = self.connection.kept(("soap", entity.description), self._service, is_circular=True)
         return service.call(entity.service, entity.port, entity.operation, {**(row or {}), **parameters})
 
     # an operation does one thing, whatever its caller calls it

@@ -10,6 +10,7 @@ import base64
 import functools
 import logging
 import time
+import weakref
 from collections.abc import Iterator
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any
@@ -40,7 +41,10 @@ class Session(requests.Session):
 
 
 class Blocking:
-    """Sends calls for one connection. Raises SettingInvalid when made of what cannot work; closed by :meth:`close`."""
+    """Sends calls for one connection. Raises SettingInvalid when made of what cannot work.
+
+    Its sockets are closed by :meth:`close`, or when nobody refers to it any more: a call that is under way does.
+    """
 
     def __init__(self, configuration: Configuration, guard: Guard) -> None:
         self._configuration = configuration
@@ -55,6 +59,8 @@ class Blocking:
         self._pools = Pools(guard, self._trust(), _proxy_fields(configuration.proxy), configuration.connect_timeout)
         self._session.mount("http://", self._pools)
         self._session.mount("https://", self._pools)
+        # a process that ends closes them by itself, and a child must not touch those of its parent
+        weakref.finalize(self, self._session.close).atexit = False
 
     def run(self, exchange: Exchange) -> Reply:
         """Drive an exchange to its end."""
