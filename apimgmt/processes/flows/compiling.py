@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-import jsonschema_rs
 import msgspec
 
 from apimgmt.errors import SettingInvalid
@@ -16,7 +15,8 @@ from apimgmt.processes.expressions.children import Children
 from apimgmt.processes.expressions.expression import Expression
 from apimgmt.processes.expressions.operators import Undecided
 from apimgmt.processes.flows import Ended, Execution, Perform, Scope, failure
-from apimgmt.processes.flows.definition import COMMON, Common, Definition, Schema, named, seconds, strictly
+from apimgmt.processes.flows.definition import COMMON, Common, Definition, named, seconds, strictly
+from apimgmt.processes.flows.schemas import check, validator
 from apimgmt.processes.flows.template import (
     Evaluate,
     evaluated,
@@ -246,7 +246,7 @@ class Task:
     async def _performed(self, scope: Scope, raw: Any) -> tuple[Any, int]:
         variables = scope.variables
         given = await self._input(scope, raw) if self._input else raw
-        _check(self._input_schema, given, "input", self._place)
+        check(self._input_schema, given, "input", self._place)
         variables["input"] = given
         variables["task"] = {"name": self._name, "reference": self._place, "input": raw}
         if self._seconds is None:
@@ -265,7 +265,7 @@ class Task:
         variables["output"] = output
         if self._output:
             output = await self._output(scope, output)
-        _check(self._output_schema, output, "output", self._place)
+        check(self._output_schema, output, "output", self._place)
         if self._export:
             scope.execution.context = variables["context"] = await self._export(scope, output)
         return output, then
@@ -332,7 +332,7 @@ class Flow:
             raise failure("expression", str(error)) from None
 
     async def _run(self, scope: Scope, given: Any) -> Any:
-        _check(self._schema, given, "input", "")
+        check(self._schema, given, "input", "")
         if self._input:
             given = await self._input(scope, given)
         scope.variables["input"] = given
@@ -343,7 +343,7 @@ class Flow:
         if self._output:
             scope.variables["output"] = output
             output = await self._output(scope, output)
-        _check(self._output_schema, output, "output", "")
+        check(self._output_schema, output, "output", "")
         return output
 
 
@@ -358,27 +358,6 @@ def directive(then: str, indexes: Mapping[str, int], place: str) -> int:
         beside = ", ".join(indexes)
         raise SettingInvalid(f"there is no task {then!r:.100} beside this one; there are: {beside}", f"{place}/then")
     return indexes[then]
-
-
-def validator(schema: Schema | None, place: str) -> Any:
-    """What checks values against a schema, or None; raises SettingInvalid for a schema that is none."""
-    if schema is None:
-        return None
-    if schema.format.partition(":")[0] != "json":
-        raise SettingInvalid("schemas are of the format json", f"{place}/format")
-    try:
-        return jsonschema_rs.validator_for(schema.document)
-    except (ValueError, jsonschema_rs.ValidationError) as error:
-        raise SettingInvalid(f"this is no JSON Schema: {str(error).splitlines()[0]}", f"{place}/document") from None
-
-
-def _check(schema: Any, value: Any, what: str, place: str) -> None:
-    if schema is None:
-        return
-    error = next(iter(schema.iter_errors(value)), None)
-    if error is not None:
-        where = "/".join(map(str, error.instance_path))
-        raise failure("validation", f"the {what} does not fit its schema at /{where}: {error.message}", place)
 
 
 def _referring(names_: tuple[str, ...]) -> Evaluate:
