@@ -65,6 +65,7 @@ def test_settings_are_shown(admin: responses.RequestsMock) -> None:
     ("sets", "body"),
     [
         (["timeout=10", "public=true"], {"timeout": 10, "public": True}),
+        (['textCleaning=["trim", "control"]'], {"textCleaning": ["trim", "control"]}),
         (["policies.cors.origins=https://b.example"], {"policies": {"cors": {**CORS, "origins": "https://b.example"}}}),
         (["policies.cors.maxAge=null"], {"policies": {"cors": {"origins": "https://a.example"}}}),
         (["policies.cors=null"], {"policies": {"cors": None}}),

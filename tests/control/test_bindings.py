@@ -138,6 +138,19 @@ def test_settings_are_read_strictly(value: dict[str, Any]) -> None:
     assert caught.value.status == 400
 
 
+@pytest.mark.rows("H-100")
+@pytest.mark.parametrize("reference", ["getBook", "*"])
+def test_steps_of_cleaning_are_known_ones(reference: str) -> None:
+    """For an operation or the whole API; an unknown step is refused with its place."""
+    steps = ["trim", "control", "normalise"]
+    (trigger,) = read_triggers({reference: {"textCleaning": steps}}, _entry(), API, Settings()).values()
+    assert trigger == Trigger(text_cleaning=("trim", "control", "normalise"))
+    for value, place in ((["trim", "markup"], "/textCleaning/1"), ("trim", "/textCleaning"), ([5], "/textCleaning/0")):
+        with pytest.raises(Problem) as caught:
+            read_triggers({reference: {"textCleaning": value}}, _entry(), API, Settings())
+        assert (caught.value.status, caught.value.errors[0]["pointer"]) == (400, f"/{reference}{place}")
+
+
 @pytest.mark.rows("F-054")
 def test_a_raw_body_needs_openapi_3() -> None:
     """On an operation of a Swagger 2.0 document the option is refused with a message that says so."""

@@ -29,9 +29,9 @@ JOINER = "\u034f"
 """COMBINING GRAPHEME JOINER: invisible, no mark itself, meant to end a run."""
 
 # C0 and C1 but tab, line feed and carriage return; soft hyphen, zero-width space and word joiner, invisible operators,
-# byte order mark; embeddings, overrides and isolates, and their deprecated relatives (UTR #36 section 2.10, UTS #39
-# section 3.1, UTS #55 section 2.1); annotation and tags, in which whole texts can be hidden. Not the joiners and the
-# marks of direction (U+200C to U+200F, U+061C): Persian, Hindi, emoji and mixed Hebrew are not written without them.
+# byte order mark; embeddings, overrides and isolates, and their deprecated relatives (UTR #36, "Bidirectional Text
+# Spoofing"); annotation and tags, in which whole texts can be hidden. Not the joiners (UTS #39 section 3.1.1) and the
+# marks of direction, U+200C to U+200F and U+061C: Persian, Hindi, emoji and mixed Hebrew are not written without them.
 _HIDDEN = re.compile(
     "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\xad\u180e\u200b\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
     "\U000e0000-\U000e007f]+"
