@@ -182,3 +182,39 @@ async def test_an_expression_has_a_length(children: Children, size: int, fits: b
     else:
         with pytest.raises(ExpressionFailed, match="longer than"):
             Expression(source, ())
+
+
+FAILS = object()
+HOSTILE: dict[str, tuple[str, Any]] = {
+    "a long sum": ("1+" * 4000 + "1", 4001),
+    "a long or": (".a or " * 1500 + "true", True),
+    "a long path": (".a" * 4500, None),
+    "open parentheses": ("(" * 4000 + "1" + ")" * 4000, 1),
+    "open brackets": ("[" * 4000 + "]" * 4000, FAILS),
+    "open braces": ('{"a":' * 1500 + "1" + "}" * 1500, FAILS),
+    "strings in strings": ('"\\(' * 1200 + "1" + ')"' * 1200, "1"),
+    "references and strings in strings": ("#trigger.data.a // " + '"\\(' * 1200 + "1" + ')"' * 1200, FAILS),
+    "maps in maps": ("map(" * 1000 + "." + ")" * 1000, []),
+    "a long number": ("9" * 5000 + " > 5", True),
+    "a long index": (".[" + "9" * 5000 + "]", FAILS),
+    "a long index from behind": (".[-" + "9" * 5000 + "]", FAILS),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+async def test_what_is_too_deep_or_too_long_is_done_by_jq_or_an_error_of_the_expression(
+    children: Children, name: str
+) -> None:
+    """Python's own limits are not met as exceptions of theirs."""
+    source, expected = HOSTILE[name]
+    if expected is FAILS:
+        with pytest.raises(ExpressionFailed):
+            await result(children, source, {})
+    else:
+        assert await result(children, source, {}) == expected
+
+
+async def test_digits_are_those_of_jq(children: Children) -> None:
+    """Python reads other scripts, too."""
+    with pytest.raises(ExpressionFailed):
+        await result(children, "٣ + 1", None)

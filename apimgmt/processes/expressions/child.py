@@ -28,7 +28,7 @@ def main() -> None:
     while head := questions.read(4):
         program, given = json.loads(questions.read(int.from_bytes(head, "big")))
         _allow_more_time()
-        answer = json.dumps(_answer(program, given)).encode()
+        answer = _answer(program, given)
         if len(answer) > LONGEST_ANSWER:
             answer = b'{"error": "the result is too large"}'
         answers.write(len(answer).to_bytes(4, "big") + answer)
@@ -42,12 +42,12 @@ def _allow_more_time() -> None:
     resource.setrlimit(resource.RLIMIT_CPU, (soft, resource.RLIM_INFINITY))
 
 
-def _answer(program: str, given: Any) -> dict[str, Any]:
+def _answer(program: str, given: Any) -> bytes:
     try:
         found = _compiled(program).input_value(given).all()
+        return json.dumps({"value": found[0] if len(found) == 1 else found or None}).encode()
     except (ValueError, RecursionError) as error:
-        return {"error": str(error)[:500]}
-    return {"value": found[0] if len(found) == 1 else found or None}
+        return json.dumps({"error": str(error)[:500]}).encode()
 
 
 @functools.lru_cache(500)

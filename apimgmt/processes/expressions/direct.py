@@ -32,24 +32,29 @@ Run = Callable[[Any, Variables], Any]
 _LEVELS: tuple[tuple[str, ...], ...] = (("==", "!=", "<", "<=", ">", ">="), ("+", "-"), ("*", "/", "%"))
 _CONSTANTS = {"true": True, "false": False, "null": None}
 DEEPEST = 50
+# 2**53 has 16; Python itself refuses to read numbers of some thousands
+MOST_DIGITS = 16
 
 
 def compiled(source: str, variables: Collection[str]) -> Run:
-    """The function of an expression: ``run(value of ., variables by name)``; raises Unknown."""
+    """The function of an expression: ``run(value of ., variables by name)``; raises Unknown, or RecursionError."""
     parser = Parser(tokens(source), variables)
     run = parser.pipe()
     parser.take("end")
 
-    def bounded(value: Any, variables: Variables) -> Any:
+    def quick(value: Any, variables: Variables) -> Any:
         budget.left = STEPS
-        found = run(value, variables)
+        try:
+            return run(value, variables)
+        except RecursionError:
+            # every operator of ``1 + 1 + 1 ...`` is a call inside another one
+            raise Undecided from None
+
+    def bounded(value: Any, variables: Variables) -> Any:
+        found = quick(value, variables)
         if type(found) is list or type(found) is dict:
             check_weight(found)
         return found
-
-    def quick(value: Any, variables: Variables) -> Any:
-        budget.left = STEPS
-        return run(value, variables)
 
     # what builds nothing gives nothing but what was there
     builds = any(word.kind == "sign" and word.value in ("[", "{", "+", "(") for word in parser.words)
@@ -154,7 +159,7 @@ class Parser:
             step = _field(run, self._text())
         else:
             number = self.take("number")
-            if not number.isdigit():
+            if not number.isdigit() or len(number) > MOST_DIGITS:
                 raise Unknown
             step = _item(run, -int(number) if negative else int(number))
         self.take("sign", "]")
@@ -419,7 +424,7 @@ def _key(value: Any) -> str:
 
 def _literal(number: str) -> int | float:
     if number.isdigit():
-        if int(number) > 2**53:
+        if len(number) > MOST_DIGITS or int(number) > 2**53:
             raise Unknown
         return int(number)
     value = float(number)

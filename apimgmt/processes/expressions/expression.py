@@ -18,10 +18,10 @@ _VARIABLE = re.compile(r"\$([A-Za-z_][A-Za-z0-9_]*)")
 
 
 class Expression:
-    """``source`` is jq without ``${ }``, or with references such as ``#trigger.data.path.id``; ``variables`` are the
+    """``source`` is jq without ``${ }``, references such as ``#trigger.data.path.id`` included; ``variables`` are the
     names (without $) that it may use.
 
-    Raises ExpressionFailed if it is too long, or a reference in it cannot be one.
+    Raises ExpressionFailed if it is too long or too deep, or a reference in it cannot be one.
     """
 
     __slots__ = ("_names", "_program", "_run", "_translated", "source")
@@ -30,7 +30,10 @@ class Expression:
         self.source = source
         if len(source) > LONGEST:
             raise ExpressionFailed(f"the expression is longer than {LONGEST} characters")
-        source = translated(source)
+        try:
+            source = translated(source)
+        except RecursionError:
+            raise ExpressionFailed("strings inside strings are nested too deep") from None
         # only what it names goes to the other process
         used = frozenset(_VARIABLE.findall(source))
         self._names = tuple(name for name in variables if name in used)
@@ -38,7 +41,7 @@ class Expression:
         self._program = program(source, self._names)
         try:
             self._run: Run | None = compiled(source, variables)
-        except Unknown:
+        except (Unknown, RecursionError):
             self._run = None
 
     @property

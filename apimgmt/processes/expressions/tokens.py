@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 _TOKEN = re.compile(
     r"""\s*(?:
-      (?P<number>\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)
+      (?P<number>[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?)
     | (?P<field>\.[A-Za-z_][A-Za-z0-9_]*)
     | (?P<variable>\$[A-Za-z_][A-Za-z0-9_]*)
     | (?P<word>[A-Za-z_][A-Za-z0-9_]*)
@@ -43,7 +43,8 @@ def tokens(source: str) -> list[Token]:
     """The words of an expression; raises Unknown for what is none of ours."""
     found: list[Token] = []
     at = 0
-    while source[at:].strip():
+    end = len(source.rstrip())
+    while at < end:
         match = _TOKEN.match(source, at)
         if match is None:
             raise Unknown
