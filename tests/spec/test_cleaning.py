@@ -8,7 +8,7 @@ from itertools import permutations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from apimgmt.spec.request.cleaning import JOINER, LONGEST_RUN, Cleaning, cleaned, compile_cleaning
@@ -32,6 +32,7 @@ def is_hidden(character: str) -> bool:
 
 
 @pytest.mark.rows("H-100")
+@settings(max_examples=300, deadline=None)
 @given(TEXTS | MARKS, st.sampled_from(SETS))
 def test_a_clean_text_has_none_of_it_and_stays_as_it_is(text: str, steps: tuple[str, ...]) -> None:
     """No control characters, normal form C, no white space at the ends, and once is enough, whatever the steps."""
@@ -46,6 +47,7 @@ def test_a_clean_text_has_none_of_it_and_stays_as_it_is(text: str, steps: tuple[
         assert once == once.strip()
 
 
+@settings(max_examples=300, deadline=None)
 @given(TEXTS)
 def test_how_the_steps_are_written_decides_nothing(text: str) -> None:
     """They are a set: every order gives the same text."""
