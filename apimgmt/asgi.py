@@ -78,7 +78,7 @@ def gateway() -> Gateway:
 
 def runner() -> None:
     """The runner: performs what the gateway accepted, until a signal ends it."""
-    from apimgmt.runner.runner import serve
+    from apimgmt.runner.serving import serve
 
     settings = from_environment(os.environ)
     # neither the functions of others nor the programs that these start need them

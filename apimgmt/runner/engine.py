@@ -6,26 +6,32 @@ open edition recovers only what the same executor had begun: the runs of a runne
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
+import os
+import sqlite3
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import msgspec
-import sqlalchemy
 from dbos import DBOS, Serializer, SetWorkflowID
 
+from apimgmt.runner.beats import Beats
 from apimgmt.runner.performing import Performer
 from apimgmt.runs.orders import Order
 from apimgmt.settings import Settings
 
 log = logging.getLogger("apimgmt.runner")
 NAME, WORKFLOW, QUEUE, VERSION = "apimgmt", "apimgmt.run", "apimgmt.runs", "1"
-POLL_SECONDS = 0.1
-DEAD_SECONDS = 10.0
-# more between two beats, and the database was away, or this runner was asleep
-GAP_SECONDS = 5.0
+POLL_SECONDS = 0.2
+# more of them only wait for each other: for the interpreter, or for the one connection to the file
+THREADS = 8
+# longer than what DBOS waits for a database that was away for a few seconds
+LOST_SECONDS = 20.0
 ASKED_MOST = 500
 FINAL = {"SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"}
 
@@ -51,24 +57,48 @@ class Json(Serializer):
         return "apimgmt_json"
 
 
+class StepsFile(sqlite3.Connection):
+    """The one connection to the file of the steps.
+
+    A commit writes to the log, which the operating system has then, so that it survives any ``kill -9``; that it is on
+    the disk is seen to once for many commits (:meth:`Engine.sync`), before others are told of them. The lock is for
+    the whole file: WAL with a second connection can lose data before SQLite 3.51.3 (reliability.md F18), and here
+    there can be none.
+    """
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        for pragma in ("locking_mode = EXCLUSIVE", "journal_mode = WAL", "synchronous = NORMAL"):
+            self.execute(f"PRAGMA {pragma}")
+
+
 class Engine:
-    """The one DBOS of this process. ``executor`` is the name of this runner, its own and for ever."""
+    """The one DBOS of this process. ``executor`` is the name of this runner, its own and for ever.
+
+    Raises SQLAlchemyError if the database is away; then another one can be made later.
+    """
 
     def __init__(self, settings: Settings, performer: Performer, executor: str) -> None:
-        self._url = url(settings)
         self._executor = executor
-        self._many = not self._url.startswith("sqlite")
-        self._database: sqlalchemy.Engine | None = None
-        self._beaten, self._steady = -GAP_SECONDS, 0.0
+        self._file = None if _shared(settings) else settings.root.absolute() / "durable" / "steps.sqlite"
+        self._beats = Beats(settings.database_url, executor) if self._file is None else None
+        self._under_way: set[str] = set()
+        self._ended: deque[str] = deque()
+        self._suspects: dict[str, float] = {}
+        if self._beats is not None:
+            self._beats.reach()
         DBOS(
             config={
                 "name": NAME,
-                "system_database_url": self._url,
+                "system_database_url": f"sqlite:///{self._file}" if self._file else settings.database_url,
+                # one connection instead of threads that poll for the lock of a file, in no order
+                "db_engine_kwargs": {"pool_size": 1, "connect_args": {"factory": StepsFile}} if self._file else {},
                 "application_version": VERSION,
                 "executor_id": executor,
                 "serializer": Json(),
                 "use_listen_notify": False,
                 "run_migrations": True,
+                "max_executor_threads": THREADS,
                 "log_level": "WARNING",
                 "console_log_level": "WARNING",
             }
@@ -76,19 +106,27 @@ class Engine:
 
         @DBOS.workflow(name=WORKFLOW, max_recovery_attempts=settings.run_attempts)
         async def run(order: dict[str, Any]) -> dict[str, Any]:
-            return await performer.perform(msgspec.convert(order, Order), _step)
+            with self._performing(DBOS.workflow_id or ""):
+                return await performer.perform(msgspec.convert(order, Order), _step)
 
         self._run = run
-        DBOS.launch()
-        DBOS.register_queue(QUEUE, worker_concurrency=settings.run_concurrency, polling_interval_sec=POLL_SECONDS)
+        try:
+            DBOS.launch()
+            DBOS.register_queue(QUEUE, worker_concurrency=settings.run_concurrency, polling_interval_sec=POLL_SECONDS)
+        except BaseException:
+            # half of it would be there, and the next one be told that everything is
+            DBOS.destroy(destroy_registry=True)
+            raise
 
     def start(self, order: Order) -> None:
         """Have an order run; one that is known already is not begun twice."""
-        with SetWorkflowID(order.id):
+        with SetWorkflowID(workflow_id(order)):
             DBOS.enqueue_workflow(QUEUE, self._run, msgspec.to_builtins(order))
 
     def retry(self, order: Order) -> None:
         """Have it run again from the step at which it failed or was stopped; those before it are not repeated."""
+        if self.known([workflow_id(order)]):
+            return
         before = workflow_id(msgspec.structs.replace(order, attempt=order.attempt - 1))
         steps = DBOS.list_workflow_steps(before)
         status = DBOS.list_workflows(workflow_ids=[before], load_input=False, load_output=False)[0].status
@@ -96,68 +134,81 @@ class Engine:
         with SetWorkflowID(workflow_id(order)):
             DBOS.fork_workflow(before, last if status == "SUCCESS" and last else last + 1, queue_name=QUEUE)
 
+    def known(self, identities: Sequence[str]) -> set[str]:
+        """Which of these workflows the database knows."""
+        return {one.workflow_id for one in _listed(identities, load_output=False)}
+
     def ended(self, identities: Sequence[str]) -> list[tuple[str, str, Any]]:
         """Workflow id, status and result of those that have ended."""
-        found: list[tuple[str, str, Any]] = []
-        for start in range(0, len(identities), ASKED_MOST):
-            asked = list(identities[start : start + ASKED_MOST])
-            ended = DBOS.list_workflows(workflow_ids=asked, status=sorted(FINAL), load_input=False)
-            found += [(one.workflow_id, one.status, one.output) for one in ended]
-        return found
+        return [(one.workflow_id, one.status, one.output) for one in _listed(identities, status=sorted(FINAL))]
+
+    def done(self) -> set[str]:
+        """The workflows that this process has performed since it was asked; their outcome may be written yet."""
+        return {self._ended.popleft() for _ in range(len(self._ended))}
 
     def cancel(self, identity: str) -> None:
         """Stop it before its next step."""
         DBOS.cancel_workflow(identity)
 
+    def sync(self) -> None:
+        """Have on disk what was committed; PostgreSQL has it."""
+        if self._file is not None:
+            for path in (Path(f"{self._file}-wal"), self._file.parent):
+                descriptor = os.open(path, os.O_RDONLY)
+                try:
+                    os.fsync(descriptor)
+                finally:
+                    os.close(descriptor)
+
     def beat(self) -> list[str]:
         """Say that this runner lives, and take over what runners had begun that are gone; their names.
 
-        One that was only asleep finds, at its next step, that the run is not its own any more. After a database that
-        was away, nobody has been heard of: who is gone is asked only after beats without a gap for as long as that.
+        One that was only asleep finds, at its next step, that the run is not its own any more.
         """
-        if not self._many:
+        if self._beats is None:
             return []
-        now = time.monotonic()
-        if now - self._beaten > GAP_SECONDS:
-            self._steady = now
-        with self._beats().begin() as database:
-            database.execute(sqlalchemy.text(_BEAT), {"id": self._executor})
-            self._beaten = time.monotonic()
-            if self._beaten - self._steady < DEAD_SECONDS:
-                return []
-            rows = database.execute(sqlalchemy.text(_SILENT), {"seconds": DEAD_SECONDS})
-            gone = [str(row[0]) for row in rows]
+        gone = self._beats.beat()
         if gone:
             DBOS._recover_pending_workflows(gone)
-            with self._beats().begin() as database:
-                database.execute(sqlalchemy.text(_FORGET), {"seconds": DEAD_SECONDS})
+            self._beats.forget()
         return gone
+
+    def mend(self) -> None:
+        """Begin again what this process was given and does not perform: the database went away while it said so."""
+        mine = DBOS.list_workflows(status="PENDING", executor_id=self._executor, load_input=False, load_output=False)
+        now = time.monotonic()
+        idle = {one.workflow_id for one in mine} - self._under_way
+        self._suspects = {identity: self._suspects.get(identity, now) for identity in idle}
+        for identity, since in self._suspects.items():
+            if now - since >= LOST_SECONDS:
+                log.warning("the run %s was given to this runner and not begun; it begins again", identity)
+                DBOS.resume_workflow(identity, queue_name=QUEUE)
 
     def close(self) -> None:
         """End; what is under way goes on at the next start."""
-        DBOS.destroy()
-        if self._database is not None:
-            self._database.dispose()
+        DBOS.destroy(destroy_registry=True)
+        if self._beats is not None:
+            self._beats.close()
 
-    def _beats(self) -> sqlalchemy.Engine:
-        if self._database is None:
-            self._database = sqlalchemy.create_engine(self._url, pool_pre_ping=True, pool_size=1)
-            with self._database.begin() as database:
-                database.execute(sqlalchemy.text(_RUNNERS))
-        return self._database
-
-
-_RUNNERS = "CREATE TABLE IF NOT EXISTS dbos.apimgmt_runners (id text PRIMARY KEY, seen timestamptz NOT NULL)"
-_BEAT = "INSERT INTO dbos.apimgmt_runners VALUES (:id, now()) ON CONFLICT (id) DO UPDATE SET seen = now()"
-_SILENT = "SELECT id FROM dbos.apimgmt_runners WHERE seen < now() - make_interval(secs => :seconds)"
-_FORGET = "DELETE FROM dbos.apimgmt_runners WHERE seen < now() - make_interval(secs => :seconds)"
+    @contextlib.contextmanager
+    def _performing(self, identity: str) -> Iterator[None]:
+        self._under_way.add(identity)
+        try:
+            yield
+        finally:
+            self._under_way.discard(identity)
+            self._ended.append(identity)
 
 
-def url(settings: Settings) -> str:
-    """Where DBOS keeps what it keeps: beside everything else in PostgreSQL, or in a file of its own."""
-    if settings.database_url.startswith("postgresql"):
-        return settings.database_url
-    return f"sqlite:///{settings.root.absolute() / 'durable' / 'steps.sqlite'}"
+def _shared(settings: Settings) -> bool:
+    """Whether the steps are kept in PostgreSQL, beside everything else, and not in a file of their own."""
+    return settings.database_url.startswith("postgresql")
+
+
+def _listed(identities: Sequence[str], **narrowed: Any) -> Iterator[Any]:
+    for start in range(0, len(identities), ASKED_MOST):
+        asked = list(identities[start : start + ASKED_MOST])
+        yield from DBOS.list_workflows(workflow_ids=asked, load_input=False, **narrowed)
 
 
 async def _step(name: str, function: Callable[[], Awaitable[Any]]) -> Any:

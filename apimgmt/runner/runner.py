@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import fcntl
-import importlib
 import logging
 import os
 import secrets
-import signal
 import sqlite3
 import threading
 import time
-from collections.abc import Callable
-from types import FrameType
-from typing import Any, NoReturn
+from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 import sqlalchemy.exc
@@ -23,21 +19,22 @@ from apimgmt.archive import Archive, write_atomically
 from apimgmt.connections.known import connections
 from apimgmt.errors import Problem, SnapshotRefused
 from apimgmt.processes.flows.known import flows
-from apimgmt.runner.performing import Performer, failed
-from apimgmt.runs import Fault, RunRecord, Task
-from apimgmt.runs.orders import Order, Orders, Outcome
+from apimgmt.runner.performing import Performer
+from apimgmt.runner.records import outcome_of, record_of
+from apimgmt.runs.orders import Order, Orders
 from apimgmt.runs.store import RunStore
 from apimgmt.settings import Settings
 
 log = logging.getLogger("apimgmt.runner")
 POLL_SECONDS = 0.1
 BEAT_SECONDS = 2.0
+MEND_SECONDS = 5.0
+# all that are open are asked for only so often: one that ended here is known to have
+SWEEP_SECONDS = 1.0
+SWEEP_SHARE = 0.1
 UPKEEP_SECONDS = 3600.0
 MOST_AT_ONCE = 100
-CALM_SECONDS = 0.5
-PAUSE_SECONDS = 0.5
 AWAY = (OSError, sqlite3.Error, sqlalchemy.exc.SQLAlchemyError)
-ENDS = {"CANCELLED": "cancelled", "MAX_RECOVERY_ATTEMPTS_EXCEEDED": "dead"}
 
 
 class Runner:
@@ -54,10 +51,11 @@ class Runner:
         self._lock = open(self._folder / "runner.lock", "wb")  # noqa: SIM115  held as long as the process lives
         fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         self._engine: Any = None
-        # files are read once
+        # by what DBOS calls them; nobody else opens or ends any
         self._open: dict[str, Order] = {}
+        self._done: set[str] = set()
         self._mark: tuple[int, int] = (-1, -1)
-        self._beaten = self._kept_up = -UPKEEP_SECONDS
+        self._sweep = self._mend = self._upkeep = 0.0
         self.stopping = threading.Event()
 
     def work(self) -> None:
@@ -69,7 +67,7 @@ class Runner:
             try:
                 self._turn()
             except AWAY as error:
-                log.error("runs wait: %s", str(error).splitlines()[0] if str(error) else type(error).__name__)
+                log.error("runs wait: %s", _line(error))
                 self.stopping.wait(1.0)
             except Exception:  # a defect of ours must not stop the runs of others
                 log.exception("a turn of the runner failed")
@@ -80,20 +78,37 @@ class Runner:
     def _turn(self) -> None:
         self._follow()
         accepted = self._orders.accepted()
-        if self._engine is None and (accepted or self._orders.open() or self._shares()):
-            # not before: most platforms never have an order
-            from apimgmt.runner.engine import Engine
-
-            self._engine = Engine(self._settings, Performer(self._archive), self._executor())
         if self._engine is None:
-            return
-        self._beat()
-        begun = [order for order in map(self._begin, accepted[:MOST_AT_ONCE]) if order is not None]
-        self._runs.add([_record(order, None) for order in begun])
-        for order in begun:
-            self._orders.take(order.id)
+            if not accepted and not self._orders.open() and not self._shares():
+                # most platforms never have an order
+                return
+            self._begin_engine()
+        self._begin(accepted[:MOST_AT_ONCE])
         self._obey()
         self._settle()
+        now = time.monotonic()
+        if now >= self._mend:
+            self._mend = now + MEND_SECONDS
+            self._engine.mend()
+        if now >= self._upkeep:
+            self._upkeep = now + UPKEEP_SECONDS
+            self._orders.forget(self._settings.run_days)
+
+    def _begin_engine(self) -> None:
+        from apimgmt.runner.engine import Engine
+
+        engine = Engine(self._settings, Performer(self._archive), self._executor())
+        try:
+            open_ones = map(self._read, self._orders.open())
+            self._open = {self._workflow_id(order): order for order in open_ones if order is not None}
+            # a database that was put away or restored does not lose the runs
+            for name in self._open.keys() - engine.known(list(self._open)):
+                engine.start(self._open[name])
+        except BaseException:
+            engine.close()
+            raise
+        self._engine = engine
+        threading.Thread(target=self._beat, name="beats", daemon=True).start()
 
     def _shares(self) -> bool:
         """Whether other machines could leave something to take over."""
@@ -115,48 +130,76 @@ class Runner:
             use_connections()
 
     def _beat(self) -> None:
-        if time.monotonic() - self._beaten >= BEAT_SECONDS:
-            for gone in self._engine.beat():
-                log.warning("the runs of runner %s are taken over", gone)
-            self._beaten = time.monotonic()
-        if time.monotonic() - self._kept_up >= UPKEEP_SECONDS:
-            self._kept_up = time.monotonic()
-            self._orders.forget(self._settings.run_days)
+        """Say that this runner lives, however long a turn of it takes; the work of a thread."""
+        while not self.stopping.wait(BEAT_SECONDS):
+            try:
+                for gone in self._engine.beat():
+                    log.warning("the runs of runner %s are taken over", gone)
+            except AWAY as error:
+                log.error("this runner cannot say that it lives: %s", _line(error))
+            except Exception:  # a defect of ours must not have others take over what goes on here
+                log.exception("a beat of the runner failed")
 
-    def _begin(self, identity: str) -> Order | None:
+    def _begin(self, accepted: Sequence[str]) -> None:
+        begun = [order for order in map(self._read, accepted) if order is not None]
+        for order in begun:
+            self._engine.start(order)
+        if begun:
+            self._engine.sync()
+            self._runs.add([record_of(order, None) for order in begun])
+        for order in begun:
+            self._orders.take(order.id)
+            self._open[self._workflow_id(order)] = order
+
+    def _read(self, identity: str) -> Order | None:
         try:
-            order = self._orders.read(identity)
+            return self._orders.read(identity)
         except (msgspec.MsgspecError, Problem) as error:
             log.error("the order %s cannot be read: %s", identity, error)
             return None
-        self._engine.start(order)
-        return order
 
     def _obey(self) -> None:
         for identity, what in self._orders.commands():
-            order = self._orders.read(identity)
-            if what == "cancel":
-                self._engine.cancel(self._workflow_id(order))
-            elif identity not in self._orders.open():
-                again = msgspec.structs.replace(order, attempt=order.attempt + 1)
-                self._engine.retry(again)
-                self._runs.add([_record(again, None)])
-                self._orders.reopen(again)
-                self._open.pop(identity, None)
+            order = self._read(identity)
+            try:
+                if order is not None:
+                    (self._cancel if what == "cancel" else self._retry)(order)
+            except AWAY:
+                raise
+            except Exception:  # asked for once is enough: the next turn would fail as well
+                log.exception("the run %s: %s failed", identity, what)
+            self._orders.obeyed(identity)
+
+    def _cancel(self, order: Order) -> None:
+        self._engine.cancel(self._workflow_id(order))
+
+    def _retry(self, order: Order) -> None:
+        if self._workflow_id(order) in self._open:
+            return
+        again = msgspec.structs.replace(order, attempt=order.attempt + 1)
+        self._engine.retry(again)
+        self._engine.sync()
+        self._runs.add([record_of(again, None)])
+        self._orders.reopen(again)
+        self._open[self._workflow_id(again)] = again
 
     def _settle(self) -> None:
-        """Note what ended, here or on another machine."""
-        self._open = {
-            identity: self._open.get(identity) or self._orders.read(identity) for identity in self._orders.open()
-        }
-        orders = {self._workflow_id(order): order for order in self._open.values()}
-        ended = [
-            (orders[name], _outcome(orders[name].id, status, output))
-            for name, status, output in self._engine.ended(list(orders))
-        ]
-        self._runs.add([_record(order, outcome) for order, outcome in ended])
-        for _, outcome in ended:
-            self._orders.end(outcome)
+        """Note what ended: what was performed here at once, what was elsewhere, or was stopped, now and then."""
+        began = time.monotonic()
+        is_sweep = began >= self._sweep
+        self._done = (self._done | self._engine.done()) & self._open.keys()
+        found = self._engine.ended(list(self._open if is_sweep else self._done))
+        if is_sweep:
+            ended = time.monotonic()
+            self._sweep = ended + max(SWEEP_SECONDS, (ended - began) / SWEEP_SHARE)
+        if not found:
+            return
+        self._engine.sync()
+        outcomes = [(self._open[name], outcome_of(self._open[name].id, *how)) for name, *how in found]
+        self._runs.add([record_of(order, outcome) for order, outcome in outcomes])
+        self._orders.end([outcome for _, outcome in outcomes])
+        for name, *_ in found:
+            del self._open[name]
 
     @staticmethod
     def _workflow_id(order: Order) -> str:
@@ -172,100 +215,5 @@ class Runner:
         return path.read_text("ascii")
 
 
-def _outcome(identity: str, status: str, output: Any) -> Outcome:
-    if status == "SUCCESS":
-        return msgspec.convert({**output, "id": identity, "ended": time.time()}, Outcome)
-    detail = {"CANCELLED": "The run was cancelled.", "MAX_RECOVERY_ATTEMPTS_EXCEEDED": "It was begun too often."}
-    told = failed(Problem("process-failed", detail.get(status, "The run failed.")))
-    return msgspec.convert({**told, "state": ENDS.get(status, "failed"), "id": identity, "ended": time.time()}, Outcome)
-
-
-def _record(order: Order, outcome: Outcome | None) -> RunRecord:
-    """The same for those who look after the platform; without an outcome, that it is under way."""
-    if outcome is None:
-        return RunRecord(
-            id=order.id,
-            api=order.api,
-            operation=order.operation,
-            state="running",
-            status=order.status or 202,
-            began=order.accepted,
-            seconds=time.time() - order.accepted,
-            caller=order.caller,
-            answered=0.0,
-        )
-    seconds = outcome.ended - order.accepted
-    status = order.status or (outcome.response or outcome.problem or {}).get("status", 500)
-    return RunRecord(
-        id=order.id,
-        api=order.api,
-        operation=order.operation,
-        state=outcome.state,
-        status=status,
-        began=order.accepted,
-        seconds=seconds,
-        caller=order.caller,
-        answered=0.0,
-        tasks=tuple(
-            Task(task=one.task, began=one.began, seconds=one.seconds, failed=one.failed) for one in outcome.tasks
-        ),
-        fault=outcome.fault if outcome.fault is None else Fault(**msgspec.structs.asdict(outcome.fault)),
-    )
-
-
-def serve(settings: Settings, prepare: Callable[[], None]) -> None:
-    """Run until a signal says otherwise; what is under way then goes on at the next start.
-
-    The work is done by a child of this process, which has everything imported and is forked anew when it dies: that
-    takes milliseconds instead of seconds. ``prepare`` is called in it first, and loads the functions of others.
-    """
-    child, parent, stopping = 0, os.getpid(), False
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        nonlocal stopping
-        stopping = True
-        if child:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(child, signal.SIGTERM)
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, stop)
-    while not stopping:
-        began = time.monotonic()
-        child = os.fork()
-        if not child:
-            _perform(settings, prepare, parent)
-        if stopping:
-            # the signal came before there was a child to pass it on to
-            stop(signal.SIGTERM, None)
-        _, status = os.waitpid(child, 0)
-        if not stopping:
-            log.error("the process that performs runs ended (%s); another one goes on", status)
-            # it had something to do: the next one is not to wait for this
-            importlib.import_module("apimgmt.runner.engine")
-            time.sleep(0.0 if time.monotonic() - began > CALM_SECONDS else PAUSE_SECONDS)
-
-
-def _perform(settings: Settings, prepare: Callable[[], None], parent: int) -> NoReturn:
-    """What the child does; it never returns."""
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    try:
-        prepare()
-        runner = Runner(settings, parent)
-
-        def stop(number: int, frame: FrameType | None) -> None:
-            # a second signal, or a step that does not end, is not waited for
-            runner.stopping.set()
-            signal.signal(number, signal.SIG_DFL)
-            threading.Timer(settings.graceful_seconds, lambda: os._exit(0)).start()
-
-        signal.signal(signal.SIGTERM, stop)
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        runner.work()
-        os._exit(0)
-    except BlockingIOError:
-        log.error("there is another runner for %s", settings.data)
-    except BaseException:
-        log.exception("the runner did not start")
-    finally:
-        os._exit(1)
+def _line(error: Exception) -> str:
+    return str(error).splitlines()[0] if str(error) else type(error).__name__

@@ -15,12 +15,13 @@ from __future__ import annotations
 import os
 import re
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
 
-from apimgmt.archive import write_atomically
+from apimgmt.archive import write_atomically, write_together
 from apimgmt.errors import Problem
 from apimgmt.model import Binding, Struct
 from apimgmt.runs import Fault, Task
@@ -165,10 +166,11 @@ class Orders:
         """The runner has this one."""
         os.replace(self._path("accepted", identity), self._path("open", identity))
 
-    def end(self, outcome: Outcome) -> None:
-        """It ended."""
-        write_atomically(self._path("outcomes", outcome.id), msgspec.json.encode(outcome))
-        os.replace(self._path("open", outcome.id), self._path("closed", outcome.id))
+    def end(self, outcomes: Sequence[Outcome]) -> None:
+        """They ended; when this returns, that is on disk."""
+        write_together({self._path("outcomes", one.id): msgspec.json.encode(one) for one in outcomes})
+        for one in outcomes:
+            os.replace(self._path("open", one.id), self._path("closed", one.id))
 
     def reopen(self, order: Order) -> None:
         """It is to be run again; ``order`` says for which time."""
@@ -177,13 +179,15 @@ class Orders:
         self._path("closed", order.id).unlink(missing_ok=True)
 
     def commands(self) -> list[tuple[str, str]]:
-        """What is asked for, by id; each is given once."""
-        found = []
-        for identity in self._ids("commands"):
-            path = self._path("commands", identity)
-            found.append((identity, str(msgspec.json.decode(path.read_bytes())["what"])))
-            path.unlink()
-        return found
+        """What is asked for, by id, until it was obeyed."""
+        return [
+            (identity, str(msgspec.json.decode(self._path("commands", identity).read_bytes())["what"]))
+            for identity in self._ids("commands")
+        ]
+
+    def obeyed(self, identity: str) -> None:
+        """What was asked for this one is done."""
+        self._path("commands", identity).unlink(missing_ok=True)
 
     def forget(self, days: float) -> list[str]:
         """Remove what ended longer ago; the ids."""
