@@ -38,7 +38,8 @@ flow.add_command(diagram)
 def run_flow(file: str, given: str, handlers: str, data: str | None, output: str) -> None:
     """Run the flow in FILE (YAML or JSON, - for standard input) here, without a platform.
 
-    The output is printed as JSON; if it fails, the error is printed on standard error and the exit code is 1.
+    The output is printed as JSON; if it fails, the error is printed on standard error and the exit code is 1. What it
+    answers by `call: respond` is printed on standard error, too.
 
     \b
     Example:
@@ -51,8 +52,10 @@ def run_flow(file: str, given: str, handlers: str, data: str | None, output: str
         done = asyncio.run(run(_definition(file), _json(given), handlers, data))
     except Broken as error:
         raise click.ClickException(str(error)) from None
+    answer = {"answer": done["answer"]} if "answer" in done else {}
+    if answer or "error" in done:
+        click.echo(json.dumps({**done.get("error", {}), **answer}, ensure_ascii=False, indent=2), err=True)
     if "error" in done:
-        click.echo(json.dumps(done["error"], ensure_ascii=False, indent=2), err=True)
         sys.exit(1)
     show(output, done["output"], lambda value: [json.dumps(value, ensure_ascii=False, indent=2)])
 
@@ -196,5 +199,6 @@ def _revisions(value: Any) -> list[str]:
 
 def _tried(value: Any) -> list[str]:
     rows = [(one["task"], f"{1000 * one['seconds']:.2f}", "failed" if one["failed"] else "") for one in value["steps"]]
-    outcome = json.dumps(value.get("output", value.get("error")), indent=2, ensure_ascii=False)
-    return [*columns(("TASK", "MS", ""), rows), "", outcome]
+    came = {name: value[name] for name in ("output", "error", "answer") if name in value}
+    outcome = came if "answer" in came else value.get("output", value.get("error"))
+    return [*columns(("TASK", "MS", ""), rows), "", json.dumps(outcome, indent=2, ensure_ascii=False)]

@@ -94,3 +94,14 @@ def test_a_stored_flow_is_tried() -> None:
 def test_an_input_that_is_no_json_is_a_wrong_call() -> None:
     """Exit code 2, as for every wrong option."""
     assert run("run", "-", "--input", "{", stdin=HELLO).exit_code == 2
+
+
+@pytest.mark.parametrize(("throw", "code"), [("true", 1), ("false", 0)])
+def test_what_a_flow_answers_by_itself_is_shown_aside(throw: str, code: int) -> None:
+    """As in the documentation: a 404 in a shape of one's own; thrown, it is how the flow ends."""
+    call = f"{{call: respond, with: {{status: 404, throw: {throw}, body: {{no: '${{name}}'}}}}}}"
+    text = f"{HELLO}  - missing: {call}"
+    done = run("run", "-", "--input", '{"query": {"name": "Ann"}}', stdin=text)
+    assert done.exit_code == code, done.output
+    assert json.loads(done.stderr)["answer"] == {"status": 404, "body": {"no": "Ann"}}
+    assert bool(done.stdout) is (code == 0)

@@ -78,3 +78,30 @@ def test_a_flow_that_operations_are_bound_to_stays(control: Control) -> None:
     control.bind("pets", {key: {"kind": "mock"}}, publish=True)
     control.flows.delete("hello")
     assert control.flows.all() == []
+
+
+@pytest.mark.parametrize("is_thrown", [False, True])
+def test_a_dry_run_says_what_the_flow_answered(control: Control, is_thrown: bool) -> None:
+    """The answer is the flow's and not that of the dry run; only the first counts, also of a flow inside."""
+    envelope = {"HttpStatusCode": 409, "Content": "late"}
+    inner = definition(
+        {"call": "respond", "with": {"status": 404, "headers": {"X-A": "1"}, "throw": is_thrown, "body": ["${name}"]}},
+        {"call": "respond", "with": {"body": envelope}},
+    )
+    control.flows.create({"name": "inner", "definition": inner})
+    outer = definition({"run": {"workflow": {"namespace": "test", "name": "test"}}})
+    outer["document"]["name"] = "outer"
+    control.flows.create({"name": "outer", "definition": outer})
+    done = control.flows.dry_run("outer", {"query": {"name": "Ann"}}, with_diagram=True)
+    assert done["answer"] == {"status": 404, "headers": {"X-A": "1"}, "body": ["Ann"]}
+    assert ("error" in done) is is_thrown and done["steps"] and "<svg" in done["diagram"]
+    if is_thrown:
+        assert done["error"]["status"] == 404
+
+
+def test_a_dry_run_shows_an_envelope_as_it_is(control: Control) -> None:
+    """With its status where every answer has it."""
+    envelope = {"HttpStatusCode": 409, "Content": "late"}
+    given = definition({"call": "respond", "with": {"body": envelope}})
+    control.flows.create({"name": "one", "definition": given})
+    assert control.flows.dry_run("one", {})["answer"] == {"status": 409, **envelope}

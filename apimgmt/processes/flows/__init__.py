@@ -81,7 +81,11 @@ Keep = Callable[[str, Callable[["Scope", Any], Awaitable[tuple[Any, int]]], "Sco
 
 
 class Execution:
-    """One execution of a flow: what all its tasks share."""
+    """One execution of a flow: what all its tasks share.
+
+    Flows that it runs are executions inside it, and count together with it: ``whole`` is the outermost. ``answer`` is
+    the first that it gave where there is no caller to have it.
+    """
 
     def __init__(self, children: Children, invocation: Any = None, most_steps: int = MOST_STEPS) -> None:
         self.children = children
@@ -90,8 +94,10 @@ class Execution:
         self.steps: list[Step] = []
         self.keep: Keep | None = getattr(invocation, "keep", None)
         self.identity = ""
+        self.answer: Any = None
+        self.whole = self
         self._calls: Counter[str] = Counter()
-        self.left = most_steps
+        self._left = most_steps
         self._pause = most_steps - AT_ONCE
         self._depth = 0
 
@@ -99,8 +105,8 @@ class Execution:
         """The execution of a flow that is performed as a part of this one; raises FlowFailed if it is too deep."""
         if self._depth >= DEEPEST_FLOWS:
             raise failure("runtime", f"flows run each other deeper than {DEEPEST_FLOWS} levels", place)
-        inner = Execution(self.children, self.invocation, self.left)
-        inner._depth = self._depth + 1
+        inner = Execution(self.children, self.invocation)
+        inner.whole, inner._pause, inner._depth = self.whole, self._pause, self._depth + 1
         # it is a part of one task of this one, which is kept as a whole
         inner.keep, inner.identity, inner._calls = None, self.identity, self._calls
         return inner
@@ -119,21 +125,23 @@ class Execution:
 
     def begin(self, task: str) -> float:
         """A task begins; raises FlowFailed if it is one too many."""
-        self.left -= 1
-        if self.left < 0:
+        whole = self.whole
+        whole._left -= 1
+        if whole._left < 0:
             raise failure("runtime", "the flow performs too many tasks", task)
         return time.time()
 
     def is_due(self) -> bool:
         """Whether others should have their turn now."""
-        if self.left > self._pause:
+        left = self.whole._left
+        if left > self._pause:
             return False
-        self._pause = self.left - AT_ONCE
+        self._pause = left - AT_ONCE
         return True
 
     def take_back(self) -> None:
         """The task that began last did not: it begins anew."""
-        self.left += 1
+        self.whole._left += 1
 
     def end(self, task: str, began: float, failed: bool) -> None:
         """It ended."""

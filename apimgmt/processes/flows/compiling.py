@@ -225,9 +225,10 @@ class Task:
         """The output and where to go on."""
         execution = scope.execution
         try:
+            # a task that is left out counts, too: a loop over many of them must end
+            began = execution.begin(self._place)
             if self._condition and not _truthy(await self._condition(scope, given)):
                 return given, CONTINUE
-            began = execution.begin(self._place)
         except ExpressionFailed as error:
             raise failure("expression", str(error), self._place) from None
         failed = True

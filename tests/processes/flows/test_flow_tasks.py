@@ -10,10 +10,12 @@ import pytest
 from processes.flows.flowing import definition, run
 
 from apimgmt.errors import SettingInvalid
+from apimgmt.model import FlowEntry
 from apimgmt.processes.expressions.children import Children
 from apimgmt.processes.flows import Execution, FlowFailed
 from apimgmt.processes.flows.compiling import Flow
 from apimgmt.processes.flows.definition import read_definition
+from apimgmt.processes.flows.known import flows
 
 ADD = {"set": {"n": "${ .n + 1 }"}}
 
@@ -273,3 +275,26 @@ async def test_nesting_has_an_end(levels: int, good: bool) -> None:
     else:
         with pytest.raises(SettingInvalid, match="nested deeper"):
             await run(definition(task))
+
+
+async def test_tasks_of_flows_inside_count_together_with_those_around_them() -> None:
+    """Three times a flow of ten tasks, in a loop, are 34 with those around them; one fewer is not enough."""
+    inner = definition(*[ADD] * 10)
+    entry = FlowEntry(id="flow_a", name="inner", revision=1, definition=inner)
+    flows.prepared([entry])()
+    try:
+        turn = {"run": {"workflow": {"namespace": "test", "name": "test"}}}
+        outer = definition({"for": {"in": "[1, 2, 3]"}, "do": [{"x": turn}]})
+        assert await run(outer, {"n": 0}, most_steps=34) == {"n": 30}
+        with pytest.raises(FlowFailed, match="Runtime"):
+            await run(outer, {"n": 0}, most_steps=33)
+    finally:
+        flows.prepared(())()
+
+
+async def test_tasks_that_are_left_out_count() -> None:
+    """Otherwise a loop over very many of them would end late, and let nobody else have a turn."""
+    flow = definition({"for": {"in": "[1, 2, 3]"}, "do": [{"x": {**ADD, "if": "false"}}]})
+    assert await run(flow, {"n": 0}, most_steps=4) == {"n": 0}
+    with pytest.raises(FlowFailed, match="Runtime"):
+        await run(flow, {"n": 0}, most_steps=3)

@@ -41,6 +41,8 @@ def respond(compiler: Compiler, arguments: Mapping[str, Any], place: str) -> Per
         invocation: Invocation | None = scope.execution.invocation
         if invocation is not None:
             await invocation.respond(result)
+        elif scope.execution.whole.answer is None:
+            scope.execution.whole.answer = result
         return given
 
     return perform
