@@ -37,6 +37,8 @@ Chain = tuple[bytes, ...]
 REMEMBERED_SECONDS = 60.0
 REMEMBERED_MOST = 1_000
 CHAIN_MOST = 10
+# no subject is written so: who asks before run time means any
+ANY_SUBJECT = "*"
 RSA_BITS_LEAST = 2048
 CURVES = (ec.SECP256R1, ec.SECP384R1, ec.SECP521R1)
 USAGES = frozenset((ExtendedKeyUsageOID.CLIENT_AUTH, ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE))
@@ -199,14 +201,20 @@ class Authorities:
         return self._by_api.get(api, self._for_all)
 
     def names(self) -> Iterator[str]:
-        """The subjects that are listed; whom else an authority gives certificates to, nobody knows here."""
-        trusts = (self._for_all, *self._by_api.values())
-        return iter(sorted({name for trust in trusts for one in trust.authorities for name in one.subjects}))
+        """The subjects that are listed, and ``*`` for those that an authority without a list gives certificates to."""
+        return iter(sorted({name for one in self._all() for name in one.subjects or (ANY_SUBJECT,)}))
 
     def decide(self, name: str, target: Target, scopes: Sequence[str]) -> Decision | None:
         """What comes of a call with a valid certificate of that subject, from any authority that admits it."""
         admitting = [authority for authority in self.of(target.api).authorities if authority.admits(name)]
-        return Certificate(name, admitting).decide(target) if admitting else None
+        if admitting:
+            return Certificate(name, admitting).decide(target)
+        if any(authority.admits(name) for authority in self._all()):
+            return Decision("credential-unknown", f"{name}: no authority that this API trusts vouches for it")
+        return None
+
+    def _all(self) -> Iterator[Authority]:
+        return (authority for trust in (self._for_all, *self._by_api.values()) for authority in trust.authorities)
 
 
 @lru_cache(32)

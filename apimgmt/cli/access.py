@@ -9,6 +9,16 @@ import click
 from apimgmt.cli.output import columns, output_option, show
 from apimgmt.cli.remote import Admin, remote_options
 
+# What lets somebody in, by what an operation takes.
+REMEDIES = {
+    "apiKey": "give a key a rule for it, `apimgmt keys add NAME --allow RULE`",
+    "basic": "give a user a rule for it, `apimgmt users add NAME --allow RULE`",
+    "bearer": "give a key a rule for it, or a token's application a policy (`keys add`, `policies add`)",
+    "mutualtls": "name an authority, `apimgmt authorities add NAME FILE --api API`",
+    "oauth2": "make a client, then `apimgmt policies add NAME --allow RULE --application CLIENT`",
+    "openIdConnect": "name an issuer and an application, then `apimgmt policies add NAME --allow RULE`",
+}
+
 
 @click.command("who-can")
 @click.argument("method")
@@ -61,6 +71,10 @@ def _one(answer: Any) -> list[str]:
 
 def _everybody(answer: Any) -> list[str]:
     rows = [(decision["who"], decision["why"]) for decision in answer["decisions"]]
+    if not rows:
+        ways = dict.fromkeys(scheme for alternative in answer["takes"] for scheme in alternative)
+        remedies = [f"{scheme}: {REMEDIES[scheme]}" for scheme in ways if scheme in REMEDIES]
+        return ["nobody may call it yet", *remedies, _operation(answer)]
     return [*columns(("WHO", "WHY"), rows), _operation(answer)]
 
 

@@ -59,7 +59,7 @@ def add_client(admin: Admin, name: str, public: bool, output: str, **lists: tupl
     """
     usual = ("authorization_code", "refresh_token") if lists["redirects"] else ("client_credentials",)
     body = {"name": name, "public": public, **lists, "grants": lists["grants"] or usual}
-    show(output, admin.send("POST", "/clients", body=body).json(), _made)
+    show(output, admin.send("POST", "/clients", body=body).json(), _new)
 
 
 @clients.command("set")
@@ -124,6 +124,11 @@ def _made(client: Any) -> list[str]:
         lines.append(f"client secret  {client['clientSecret']}")
         lines.append(f"This is the secret of {client['name']}; it is not shown again.")
     return lines
+
+
+def _new(client: Any) -> list[str]:
+    remedy = f"`apimgmt policies add NAME --allow RULE --application {client['name']}`"
+    return [*_made(client), f"Its tokens open nothing yet: {remedy}."]
 
 
 def _table(value: Any) -> list[str]:

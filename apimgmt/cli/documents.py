@@ -14,6 +14,9 @@ from apimgmt.cli.output import columns, findings, output_option, progress, show
 from apimgmt.cli.remote import Admin, remote_options
 from apimgmt.settings import from_environment
 
+# A document of a thousand operations is not scrolled through: what else there is has a command of its own, or JSON.
+SHOWN_MOST = 30
+
 
 @click.command()
 @click.argument("file")
@@ -90,7 +93,11 @@ def upload(admin: Admin, file: str, output: str, **choices: Any) -> None:
     headers = {"Content-Type": media_type, **_condition(choices.pop("if_match"))}
     with progress(f"uploading {file}"):
         response = admin.send(method, path, params=_parameters(api, file, choices), content=content, headers=headers)
-    show(output, response.json(), plan_table if api else api_table)
+    if not api:
+        show(output, response.json(), api_table)
+        return
+    shown = {True: "published", False: f"stored; `apimgmt publish {api}` serves it"}[choices["publish"]]
+    show(output, response.json(), lambda value: [f"the new revision of {api} is {shown}", "", *plan_table(value)])
 
 
 def operation_rows(operations: list[dict[str, Any]]) -> list[str]:
@@ -106,7 +113,11 @@ def api_table(api: dict[str, Any]) -> list[str]:
     """One API after an upload: where it is, its operations, what was found."""
     state = "published" if api["published"] else "not published"
     head = f"{api['name']} ({api['id']}) at {api['basePath'] or '/'}: revision {api['revision']}, {state}"
-    return [head, "", *operation_rows(api["operations"]), *_below(findings(api.get("findings", [])))]
+    operations = api["operations"]
+    rows = operation_rows(operations[:SHOWN_MOST])
+    if (more := len(operations) - SHOWN_MOST) > 0:
+        rows.append(f"and {more} more: `apimgmt operations {api['name']}`")
+    return [head, "", *rows, *_below(_worst(api.get("findings", []), "lint"))]
 
 
 def plan_table(difference: dict[str, Any]) -> list[str]:
@@ -116,7 +127,11 @@ def plan_table(difference: dict[str, Any]) -> list[str]:
         for word in ("added", "changed", "removed", "kept")
         for entry in difference[word]
     ]
-    return [*columns(("WHAT", "OPERATION", "BINDING", "CHANGES"), rows), *_below(findings(difference["findings"]))]
+    lines = columns(("WHAT", "OPERATION", "BINDING", "CHANGES"), rows)
+    kept = len(difference["kept"])
+    if len(rows) > SHOWN_MOST and kept > 1:
+        lines = [*lines[: len(lines) - kept], f"kept     {kept} operations as they are"]
+    return [*lines, *_below(_worst(difference["findings"], "lint"))]
 
 
 def _parameters(api: str | None, file: str, choices: dict[str, Any]) -> dict[str, str]:
@@ -136,6 +151,13 @@ def _parameters(api: str | None, file: str, choices: dict[str, Any]) -> dict[str
 
 def _condition(etag: str | None) -> dict[str, str]:
     return {"If-Match": etag} if etag else {}
+
+
+def _worst(entries: list[dict[str, Any]], command: str) -> list[str]:
+    """The worst findings first, and how many more there are."""
+    lines = findings(entries)
+    more = len(entries) - SHOWN_MOST
+    return [*lines[: SHOWN_MOST + 1], f"and {more} more: `apimgmt {command} FILE`"] if more > 0 else lines
 
 
 def _below(lines: list[str]) -> list[str]:

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import click
 
+ENDINGS = frozenset(("json", "oas", "openapi", "swagger", "yaml", "yml", "zip"))
+
 
 def read_document(path: str) -> tuple[bytes, str]:
     """The bytes to upload and their media type; a folder is packed, ``-`` is standard input.
@@ -29,8 +31,14 @@ def read_document(path: str) -> tuple[bytes, str]:
 
 
 def document_name(path: str) -> str:
-    """The name that an API gets if none is given: the file's, without its endings."""
-    return Path(path).name.split(".")[0] or "api"
+    """The name that an API gets if none is given: the file's, without the endings that say what it is.
+
+    Other dots stay, so that ``orders-1.0.yaml`` and ``orders-1.1.yaml`` are two APIs.
+    """
+    name = Path(path).name
+    while (stem := name.rpartition("."))[2].lower() in ENDINGS and stem[0]:
+        name = stem[0]
+    return name if name.strip(".-") else "api"
 
 
 def _pack(folder: Path) -> bytes:

@@ -46,7 +46,7 @@ def add_key(admin: Admin, output: str, **wanted: Any) -> None:
       apimgmt keys add crm --allow 'GET /orders/**' --ruleset readers
     """
     body = {name: value for name, value in wanted.items() if value}
-    show(output, admin.send("POST", "/keys", body=body).json(), _text)
+    show(output, admin.send("POST", "/keys", body=body).json(), _made)
 
 
 @keys.command("rotate")
@@ -61,7 +61,7 @@ def rotate_key(admin: Admin, key: str, overlap: int, output: str) -> None:
     Example:
       apimgmt keys rotate crm --overlap 86400
     """
-    show(output, admin.send("POST", f"{_path(key)}/rotate", body={"overlap": overlap}).json(), _text)
+    show(output, admin.send("POST", f"{_path(key)}/rotate", body={"overlap": overlap}).json(), _rotated)
 
 
 @keys.command("revoke")
@@ -87,8 +87,19 @@ def _text(key: Any) -> list[str]:
     return [key["key"], f"This is the key {key['name']}; it is not shown again."]
 
 
+def _made(key: Any) -> list[str]:
+    if key["rules"] or key["rulesets"]:
+        return _text(key)
+    return [*_text(key), "It may call nothing: give a key its rules when it is made, with --allow or --ruleset."]
+
+
+def _rotated(key: Any) -> list[str]:
+    until = f"counts until {key['overlap']}" if key["overlap"] else "counts no more"
+    return [*_text(key), f"The text before it {until}."]
+
+
 def _table(value: Any) -> list[str]:
-    names = ("NAME", "ID", "STATE", "BEGINS", "EXPIRES", "RULESETS", "RULES")
+    names = ("NAME", "ID", "STATE", "BEGINS", "EXPIRES", "OLD TEXT UNTIL", "RULESETS", "RULES")
     rows = [
         (
             key["name"],
@@ -96,6 +107,7 @@ def _table(value: Any) -> list[str]:
             key["state"],
             key["hint"],
             key["expires"],
+            key["overlap"],
             ", ".join(key["rulesets"]),
             shown(key["rules"]),
         )

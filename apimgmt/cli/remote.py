@@ -14,6 +14,8 @@ from apimgmt.cli.output import columns, findings
 
 TIMEOUT_SECONDS = 150.0
 
+WRONG_URL = (requests.exceptions.MissingSchema, requests.exceptions.InvalidSchema, requests.exceptions.InvalidURL)
+
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
@@ -37,9 +39,11 @@ class Refused(Failure):
             click.echo(json.dumps(self.problem, indent=2, ensure_ascii=False))
             return
         click.echo(f"Error: {self.problem.get('title', '')} ({self.problem.get('status')})", err=True)
-        if self.problem.get("detail"):
-            click.echo(self.problem["detail"], err=True)
-        for line in [*findings(self.problem.get("findings", [])), *_violations(self.problem.get("errors", []))]:
+        errors = self.problem.get("errors", [])
+        # of a single violation that says the same, the line with its place is enough
+        if (detail := self.problem.get("detail")) and [error.get("detail") for error in errors] != [detail]:
+            click.echo(detail, err=True)
+        for line in [*findings(self.problem.get("findings", [])), *_violations(errors)]:
             click.echo(line, err=True)
 
 
@@ -129,6 +133,8 @@ def _problem(response: requests.Response) -> Mapping[str, Any]:
 def _reason(error: requests.RequestException) -> str:
     if isinstance(error, requests.Timeout):
         return "no answer in time"
+    if isinstance(error, WRONG_URL):
+        return "this is no URL such as http://127.0.0.1:8081"
     if isinstance(error, requests.ConnectionError):
         return "cannot connect"
     return type(error).__name__

@@ -29,15 +29,16 @@ def shown(rules: Iterable[Mapping[str, Any]]) -> str:
 
 def _rule(text: str) -> dict[str, Any]:
     rule: dict[str, Any] = {}
-    for word in text.split():
+    words = text.split()
+    for word in words:
         if word.startswith("/"):
             rule["path"] = word
         elif word.startswith("api:"):
             rule["api"] = word.removeprefix("api:")
-        elif not rule:
+        elif not rule and len(words) > 1:
             rule["methods"] = word.split(",")
         else:
-            raise click.BadParameter(f"{word!r} is neither a path nor api:NAME")
+            raise click.BadParameter(f"{word!r} is neither a path, which begins with /, nor api:NAME")
     return rule
 
 

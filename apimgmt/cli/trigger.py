@@ -40,6 +40,10 @@ def trigger(admin: Admin, api: str, operation: str, fields: tuple[str, ...], out
     """
     if fields and more["reset"]:
         raise click.UsageError("--reset leaves nothing to set")
+    if more["reset"] and operation == EVERY:
+        raise click.UsageError(
+            "--reset is about one OPERATION; of an API remove policies with --set policies.NAME=null"
+        )
     place = f"/apis/{quote(api, safe='')}"
     # first the tag: what is read after it may be newer, and is refused then
     tag = admin.get(place)["etag"]

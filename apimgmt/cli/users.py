@@ -115,7 +115,13 @@ def _password(from_stdin: bool) -> str:
     """From standard input or from a prompt, and never from the command line, which others on the machine can see."""
     if from_stdin:
         return sys.stdin.readline().rstrip("\r\n")
-    text: str = click.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)
+    try:
+        text: str = click.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)
+    except click.Abort:
+        if sys.stdin.isatty():
+            raise
+        remedy = "there is no terminal to ask for the password: send it with --password-stdin"
+        raise click.UsageError(remedy) from None
     return text
 
 
@@ -124,9 +130,10 @@ def _path(user: str) -> str:
 
 
 def _made(user: Any) -> list[str]:
-    lines = [f"{user['name']} ({user['id']}) is made"]
+    role = f", {user['role']} of the platform" if user["role"] else ""
+    lines = [f"{user['name']} ({user['id']}) is made{role}"]
     if not user["rules"] and not user["rulesets"]:
-        lines.append("It may call nothing yet: give it rules with `apimgmt users set --allow` or `--ruleset`.")
+        lines.append("It may call no API yet: give it rules with `apimgmt users set --allow` or `--ruleset`.")
     return lines
 
 

@@ -367,7 +367,18 @@ def test_who_may_call_is_known_before_anybody_calls() -> None:
     assert allowed is not None and allowed.allowed and refused is not None and refused.code == "forbidden"
     assert list(table.names()) == ["CN=a,O=Acme"]
     assert table.decide("CN=b,O=Acme", Target("GET", "/x", API), ()) is None
-    assert table.decide("CN=a,O=Acme", Target("GET", "/x", "api_another"), ()) is None
+    elsewhere = table.decide("CN=a,O=Acme", Target("GET", "/x", "api_another"), ())
+    assert elsewhere is not None and elsewhere.code == "credential-unknown"
+
+
+def test_who_an_authority_without_a_list_lets_in_is_said_as_any_subject() -> None:
+    """Nobody knows their names here, yet they may call: an answer without them would be wrong."""
+    table = Authorities([entry(apis=(API,)), entry(id="b", name="b", subjects=("CN=a,O=Acme",), apis=("api_another",))])
+    assert list(table.names()) == ["*", "CN=a,O=Acme"]
+    anybody = table.decide("*", Target("GET", "/x", API), ())
+    assert anybody is not None and anybody.allowed
+    listed_only = table.decide("*", Target("GET", "/x", "api_another"), ())
+    assert listed_only is not None and listed_only.code == "credential-unknown"
 
 
 # ---- revocation --------------------------------------------------------------------------------------------------

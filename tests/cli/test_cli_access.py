@@ -21,6 +21,7 @@ KEY = {
     "state": "active",
     "hint": "apim_default_Xk3v",
     "expires": None,
+    "overlap": None,
     "rulesets": ["readers"],
     "rules": [RULE],
 }
@@ -48,7 +49,7 @@ def test_keys_are_listed(admin: responses.RequestsMock) -> None:
     """State, how the text begins, and what it may call."""
     answer(admin, "GET", "/keys", [KEY])
     line = run("keys", "list").output.splitlines()[1]
-    assert " ".join(line.split()) == "crm key_1 active apim_default_Xk3v - readers GET /shop/** api:api_1"
+    assert " ".join(line.split()) == "crm key_1 active apim_default_Xk3v - - readers GET /shop/** api:api_1"
 
 
 def test_a_key_is_made_with_rules_and_shown_once(admin: responses.RequestsMock) -> None:
@@ -64,6 +65,30 @@ def test_a_key_is_made_with_rules_and_shown_once(admin: responses.RequestsMock) 
 def test_a_rule_that_cannot_be_read_is_wrong_use() -> None:
     """Exit code 2, before anything is sent."""
     assert run("keys", "add", "crm", "--allow", "/shop GET").exit_code == 2
+    result = run("keys", "add", "crm", "--allow", "shop")
+    assert result.exit_code == 2
+    assert "'shop' is neither a path, which begins with /, nor api:NAME" in result.stderr
+
+
+def test_a_key_without_rules_says_so(admin: responses.RequestsMock) -> None:
+    """Its maker learns it now, not from the first caller."""
+    answer(admin, "POST", "/keys", {**KEY, "rules": [], "rulesets": [], "key": "apim_x"})
+    assert run("keys", "add", "crm").output.splitlines()[2].startswith("It may call nothing:")
+
+
+@pytest.mark.parametrize(
+    ("overlap", "said"),
+    [("2030-01-01T00:00:00Z", "counts until 2030-01-01T00:00:00Z."), (None, "counts no more.")],
+)
+def test_a_rotation_says_how_long_the_text_before_counts(
+    admin: responses.RequestsMock, overlap: str | None, said: str
+) -> None:
+    """With an overlap and without one; the list has it too."""
+    rotated = {**KEY, "overlap": overlap}
+    answer(admin, "POST", "/keys/crm/rotate", {**rotated, "key": "apim_y"})
+    assert run("keys", "rotate", "crm").output.splitlines()[2] == f"The text before it {said}"
+    answer(admin, "GET", "/keys", [rotated])
+    assert (overlap or "-") in run("keys", "list").output.splitlines()[1]
 
 
 def test_a_key_is_rotated_and_revoked(admin: responses.RequestsMock) -> None:
@@ -117,3 +142,13 @@ def test_who_can_lists_everybody_with_the_reason(admin: responses.RequestsMock) 
         answer(admin, "GET", "/access", body, query_param_matcher({"method": "GET", "path": "/orders/{id}"}))
     assert run("who-can", "GET", "/orders/{id}").output.splitlines()[1].split() == ["key:crm", "a", "rule"]
     assert json.loads(run("who-can", "GET", "/orders/{id}", "--output", "json").output) == body
+
+
+def test_who_can_says_what_is_missing(admin: responses.RequestsMock) -> None:
+    """Where nobody may call, an empty table would look like a fault: the next step is named."""
+    query = query_param_matcher({"method": "GET", "path": "/orders/{id}"})
+    answer(admin, "GET", "/access", access(), query)
+    lines = run("who-can", "GET", "/orders/{id}").output.splitlines()
+    assert lines[0] == "nobody may call it yet"
+    assert [line.partition(":")[0] for line in lines[1:-1]] == ["apiKey", "basic", "mutualtls"]
+    assert "`apimgmt keys add NAME --allow RULE`" in lines[1]

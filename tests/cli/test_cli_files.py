@@ -47,7 +47,21 @@ def test_a_file_that_is_not_there_is_wrong_use(tmp_path: Path) -> None:
         read_document(str(tmp_path / "gone.yaml"))
 
 
-def test_the_name_of_a_document_has_no_endings() -> None:
-    """``petstore.openapi.yaml`` is the API petstore."""
-    assert document_name("x/petstore.openapi.yaml") == "petstore"
-    assert document_name("-") == "-"
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        ("x/petstore.openapi.yaml", "petstore"),
+        ("petstore.JSON", "petstore"),
+        ("petstore.swagger.v2.yml", "petstore.swagger.v2"),
+        ("orders-1.0.yaml", "orders-1.0"),
+        ("orders-1.1.yaml", "orders-1.1"),
+        ("v2.0-petstore.json", "v2.0-petstore"),
+        ("documents", "documents"),
+        (".yaml", ".yaml"),
+        (".", "api"),
+        ("-", "api"),
+    ],
+)
+def test_the_name_of_a_document_has_no_endings(path: str, name: str) -> None:
+    """``petstore.openapi.yaml`` is the API petstore; the dots of a version stay: two files are two APIs."""
+    assert document_name(path) == name

@@ -13,6 +13,8 @@ from click.testing import CliRunner, Result
 from responses.matchers import header_matcher, json_params_matcher, query_param_matcher
 
 from apimgmt.cli.commands import apimgmt
+from apimgmt.cli.documents import _worst, plan_table
+from apimgmt.cli.output import findings
 
 ADMIN = "http://admin.example:8081"
 OPERATION = {
@@ -22,6 +24,7 @@ OPERATION = {
     "operationId": "listPets",
     "binding": {"kind": "mock"},
 }
+FINDING = {"severity": "warning", "code": "example-invalid", "message": "it must be an integer", "line": 3}
 API = {"id": "api_1", "name": "pets", "basePath": "/v1", "revision": 2, "published": True}
 
 
@@ -79,8 +82,34 @@ def test_an_upload_as_a_revision_is_conditional(admin: responses.RequestsMock, t
     body = {"added": [], "changed": [entry], "removed": [], "kept": [], "findings": []}
     answer(admin, "PUT", "/apis/pets", body, publish="false")
     result = run("upload", str(document), "--revision-of", "pets", "--no-publish", "--if-match", '"5"')
-    assert result.output.splitlines()[1].split() == ["changed", "get", "/pets", "kept", "summary"]
+    lines = result.output.splitlines()
+    assert lines[0] == "the new revision of pets is stored; `apimgmt publish pets` serves it"
+    assert lines[3].split() == ["changed", "get", "/pets", "kept", "summary"]
     assert admin.calls[0].request.headers["If-Match"] == '"5"'
+
+
+@pytest.mark.parametrize(("count", "lines"), [(30, 33), (31, 34), (1123, 34)])
+def test_an_upload_of_many_operations_is_no_scroll(
+    admin: responses.RequestsMock, tmp_path: Path, count: int, lines: int
+) -> None:
+    """Thirty are shown, and the command that shows the others; the same holds for findings."""
+    document = tmp_path / "pets.yaml"
+    document.write_text("{}")
+    body = {**API, "operations": [OPERATION] * count, "findings": []}
+    answer(admin, "POST", "/apis", body, 201, name="pets", publish="true")
+    shown = run("upload", str(document)).output.splitlines()
+    assert len(shown) == lines
+    assert (shown[-1] == f"and {count - 30} more: `apimgmt operations pets`") == (count > 30)
+    assert _worst([FINDING] * 30, "lint") == findings([FINDING] * 30)
+    assert _worst([FINDING] * 31, "lint")[-1] == "and 1 more: `apimgmt lint FILE`"
+
+
+def test_a_plan_of_many_operations_counts_what_is_kept() -> None:
+    """What changes is listed however much it is; up to thirty lines everything is."""
+    kept = [{"key": "get /pets", "happens": "stays bound", "changes": []}]
+    difference: dict[str, Any] = {"added": kept, "changed": [], "removed": [], "kept": kept * 29, "findings": []}
+    assert len(plan_table(difference)) == 31
+    assert plan_table({**difference, "kept": kept * 30})[2:] == ["kept     30 operations as they are"]
 
 
 def test_a_plan_stores_nothing(admin: responses.RequestsMock, tmp_path: Path) -> None:
@@ -138,6 +167,20 @@ def test_violations_are_shown_with_their_place(admin: responses.RequestsMock) ->
     result = run("apis")
     assert result.exit_code == 1
     assert "query  name   is too long" in result.stderr
+
+
+def test_a_single_violation_is_said_once(admin: responses.RequestsMock) -> None:
+    """Its place beside it, not a second time above it."""
+    problem = {"title": "The request is not valid", "status": 400, "detail": "there is no ruleset 'x'"}
+    answer(admin, "GET", "/apis", {**problem, "errors": [{"in": "body", "detail": problem["detail"]}]}, 400)
+    assert run("apis").stderr.count("there is no ruleset 'x'") == 1
+
+
+def test_a_url_that_is_none_is_a_sentence() -> None:
+    """It names what a URL looks like."""
+    result = run("apis", "--url", "localhost")
+    assert result.exit_code == 1
+    assert "no answer from localhost: this is no URL such as http://127.0.0.1:8081" in result.stderr
 
 
 def test_an_answer_that_is_no_problem_is_reported_too(admin: responses.RequestsMock) -> None:

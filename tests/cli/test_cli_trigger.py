@@ -91,4 +91,5 @@ def test_the_whole_api_and_back_to_it(admin: responses.RequestsMock) -> None:
     expect(admin, {"get /pets": None})
     assert run("get /pets", "--reset").exit_code == 0
     assert run("get /pets", "--reset", "--set", "timeout=1").exit_code == 2
+    assert "--reset is about one OPERATION" in run("--reset").stderr
     assert run("--set", "timeout").exit_code == 2

@@ -49,6 +49,21 @@ def test_users_are_listed(admin: responses.RequestsMock) -> None:
     assert json.loads(run("list", "--output", "json").output) == [ANNA]
 
 
+def test_without_a_terminal_the_way_to_send_a_password_is_said() -> None:
+    """A script gets wrong use and the option, not an abort."""
+    result = run("add", "anna")
+    assert result.exit_code == 2
+    assert "--password-stdin" in result.stderr
+
+
+def test_a_user_of_the_platform_need_not_call_apis(admin: responses.RequestsMock) -> None:
+    """The role is said, and that rules are for APIs."""
+    answer(admin, "POST", "/users", {**ANNA, "rules": [], "rulesets": []}, status=201)
+    lines = run("add", "anna", "--no-password", "--role", "viewer").output.splitlines()
+    assert lines[0] == "anna (user_1) is made, viewer of the platform"
+    assert lines[1].startswith("It may call no API yet")
+
+
 def test_a_password_is_typed_twice_and_not_shown(admin: responses.RequestsMock) -> None:
     """Rules, rulesets and a role go with it; the JSON on standard output stays whole."""
     sent = {"name": "anna", "password": "påss€", "role": "viewer", "rules": [RULE], "rulesets": ["readers"]}
@@ -66,15 +81,18 @@ def test_a_password_comes_from_standard_input(admin: responses.RequestsMock) -> 
     sent = {"name": "anna", "password": " påss€ ", "role": "", "rules": [], "rulesets": []}
     answer(admin, "POST", "/users", {**ANNA, "rules": [], "rulesets": []}, sent, 201)
     result = run("add", "anna", "--password-stdin", typed=" påss€ \nnot this\n")
-    assert result.output.splitlines()[0] == "anna (user_1) is made"
-    assert "may call nothing yet" in result.output
+    assert result.output.splitlines()[0] == "anna (user_1) is made, viewer of the platform"
+    assert "may call no API yet" in result.output
 
 
 def test_a_user_of_a_directory_has_no_password_here(admin: responses.RequestsMock) -> None:
     """Nobody is asked; both ways at once are wrong use."""
     sent = {"name": "*", "role": "", "rules": [RULE], "rulesets": []}
     answer(admin, "POST", "/users", {**ANNA, "name": "*"}, sent, 201)
-    assert run("add", "*", "--no-password", "--allow", "GET /shop/**").output == "* (user_1) is made\n"
+    assert (
+        run("add", "*", "--no-password", "--allow", "GET /shop/**").output
+        == "* (user_1) is made, viewer of the platform\n"
+    )
     assert run("add", "*", "--no-password", "--password-stdin").exit_code == 2
 
 
