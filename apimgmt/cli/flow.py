@@ -14,7 +14,7 @@ import click
 from apimgmt.cli.files import read_document
 from apimgmt.cli.flowdiagram import diagram
 from apimgmt.cli.output import columns, output_option, show
-from apimgmt.cli.remote import Admin, remote_options
+from apimgmt.cli.remote import Admin, Refused, remote_options
 
 input_option = click.option(
     "--input", "given", metavar="JSON", default="{}", show_default=True, help="Its input; @FILE reads a file."
@@ -48,8 +48,9 @@ def run_flow(file: str, given: str, handlers: str, data: str | None, output: str
     # imported here: the other commands start sooner without it
     from apimgmt.cli.flowing import Broken, run
 
+    definition = _definition(file)
     try:
-        done = asyncio.run(run(_definition(file), _json(given), handlers, data))
+        done = asyncio.run(run(definition, _json(given), handlers, data))
     except Broken as error:
         raise click.ClickException(str(error)) from None
     answer = {"answer": done["answer"]} if "answer" in done else {}
@@ -85,12 +86,16 @@ def store_flow(admin: Admin, file: str, name: str | None, output: str) -> None:
     Example:
       apimgmt flow store hello.yaml
     """
-    definition = _definition(file).value
-    name = name or _name_of(definition)
+    definition = _definition(file)
+    name = name or _name_of(definition.value)
     known = {one["name"] for one in admin.get("/flows")}
     method, path = ("PUT", _path(name)) if name in known else ("POST", "/flows")
-    body = {"name": name, "definition": definition}
-    show(output, admin.send(method, path, body=body).json(), lambda value: _table([value]))
+    body = {"name": name, "definition": definition.value}
+    try:
+        stored = admin.send(method, path, body=body).json()
+    except Refused as refused:
+        raise (refused if output == "json" else _placed(refused, definition)) from None
+    show(output, stored, lambda value: _table([value]))
 
 
 @flow.command("show")
@@ -162,10 +167,22 @@ def remove_flow(admin: Admin, name: str, output: str) -> None:
 
 
 def _definition(file: str) -> Any:
-    from apimgmt.cli.flowing import Read
+    from apimgmt.cli.flowing import Broken, Read
 
     content, media_type = read_document(file)
-    return Read(content, media_type, "" if file == "-" else file)
+    try:
+        return Read(content, media_type, "" if file == "-" else file)
+    except Broken as error:
+        raise click.ClickException(str(error)) from None
+
+
+def _placed(refused: Refused, definition: Any) -> click.ClickException:
+    """What the platform found in the definition, with its place in the file; anything else as it is."""
+    for error in refused.problem.get("errors", []):
+        pointer = str(error.get("pointer", ""))
+        if pointer.startswith("/definition"):
+            return click.ClickException(str(definition.broken(error["detail"], pointer.removeprefix("/definition"))))
+    return refused
 
 
 def _json(text: str) -> Any:

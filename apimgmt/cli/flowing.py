@@ -10,6 +10,7 @@ from apimgmt.archive import Archive
 from apimgmt.connections.known import connections
 from apimgmt.control.diagram.svg import diagram
 from apimgmt.errors import ApimgmtError, DocumentRefused, SettingInvalid
+from apimgmt.model import Finding
 from apimgmt.processes import python
 from apimgmt.processes.expressions.children import Children
 from apimgmt.processes.flows import Execution
@@ -34,14 +35,19 @@ class Read:
         try:
             self._source = read(content, media_type, Settings())
         except DocumentRefused as refused:
-            finding = refused.findings[0]
-            raise Broken(f"{self._name}:{finding.line}:{finding.column}: {finding.message}") from None
+            raise self._found(refused.findings[0]) from None
+        if self._source.findings:
+            # a name that is there twice: one of the two values would be lost without a word
+            raise self._found(self._source.findings[0])
         self.value: Any = self._source.root
 
-    def broken(self, error: SettingInvalid) -> Broken:
-        """The error with its place in the file."""
-        line, column = self._source.places.find(tokens_of(error.pointer))
-        return Broken(f"{self._name}:{line}:{column}: {error} (at {error.pointer or '/'})")
+    def broken(self, message: str, pointer: str) -> Broken:
+        """What is wrong at a pointer, with its place in the file."""
+        line, column = self._source.places.find(tokens_of(pointer))
+        return Broken(f"{self._name}:{line}:{column}: {message} (at {pointer or '/'})")
+
+    def _found(self, finding: Finding) -> Broken:
+        return Broken(f"{self._name}:{finding.line}:{finding.column}: {finding.message}")
 
 
 async def run(definition: Read, given: Any, handlers: str = "", data: str | None = None) -> dict[str, Any]:
@@ -70,7 +76,7 @@ async def _run(
             flow = Flow(read_definition(definition.value))
             await flow.compiler.check(children)
         except SettingInvalid as error:
-            raise definition.broken(error) from None
+            raise definition.broken(str(error), error.pointer) from None
         if not inputs:
             return {}, None
         execution = Execution(children)

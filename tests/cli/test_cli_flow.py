@@ -49,11 +49,12 @@ def test_a_flow_that_fails_prints_its_error_aside() -> None:
     ("text", "place"),
     [
         (HELLO.replace("set:", "sett:"), "4:5"),
-        (HELLO.replace("| ascii_upcase", "|"), "5:7"),
+        (HELLO.replace("| ascii_upcase", "|"), "7:9"),
+        (HELLO.replace("loud:", "text:"), "7:9"),
         ("document: [", "2:1"),
         (HELLO.replace("1.0.3", "0.8"), "2:"),
     ],
-    ids=["unknown task", "expression", "no YAML", "other DSL"],
+    ids=["unknown task", "expression", "a name twice", "no YAML", "other DSL"],
 )
 def test_what_is_no_flow_is_refused_with_line_and_column(tmp_path: Path, text: str, place: str) -> None:
     """The place is in the file, not in the JSON of it."""
@@ -105,3 +106,29 @@ def test_what_a_flow_answers_by_itself_is_shown_aside(throw: str, code: int) -> 
     assert done.exit_code == code, done.output
     assert json.loads(done.stderr)["answer"] == {"status": 404, "body": {"no": "Ann"}}
     assert bool(done.stdout) is (code == 0)
+
+
+@responses.activate
+def test_what_the_platform_refuses_has_its_place_in_the_file(tmp_path: Path) -> None:
+    """Line and column of what it says of the definition; for scripts, and of anything else, what it says."""
+    file = tmp_path / "flow.yaml"
+    file.write_text(HELLO)
+    error = {"in": "body", "pointer": "/definition/do/0/answer/set/loud", "detail": "this is wrong"}
+    problem = {"title": "The request is not valid", "status": 400, "errors": [error]}
+    responses.add("GET", f"{ADMIN}/api/v1/flows", json=[])
+    responses.add("POST", f"{ADMIN}/api/v1/flows", json=problem, status=400)
+    done = run("store", str(file))
+    assert done.exit_code == 1
+    assert f"{file}:7:9: this is wrong (at /do/0/answer/set/loud)" in done.stderr
+    assert json.loads(run("store", str(file), "--output", "json").stdout) == problem
+    responses.upsert("POST", f"{ADMIN}/api/v1/flows", json={"title": "Clash", "status": 409}, status=409)
+    assert "Clash (409)" in run("store", str(file)).stderr
+
+
+def test_a_file_that_cannot_be_read_is_refused_before_anybody_is_asked(tmp_path: Path) -> None:
+    """Nobody is there to ask."""
+    file = tmp_path / "flow.yaml"
+    file.write_text("document: [")
+    done = run("store", str(file))
+    assert done.exit_code == 1
+    assert f"{file}:2:1" in done.stderr

@@ -37,7 +37,7 @@ def test_every_change_is_a_revision_and_an_earlier_one_can_count_again(control: 
     [
         ({"name": "x"}, "/definition"),
         (body("a", name="x", extra=1), "/extra"),
-        ({"name": "x", "definition": {**definition({"set": {"a": "${ .a | }"}})}}, "/definition/do/0/a/set"),
+        ({"name": "x", "definition": {**definition({"set": {"a": "${ .a | }"}})}}, "/definition/do/0/a/set/a"),
         ({"name": "x", "definition": definition({"set": {"a": 1}, "then": "z"})}, "/definition/do/0/a/then"),
     ],
     ids=["none", "unknown member", "expression", "then"],

@@ -54,7 +54,7 @@ class Compiler:
 
     def template(self, value: Any, place: str) -> Evaluate:
         """A value in which texts may be ``${ }``."""
-        return template(value, lambda source: self._inserted(source, place))
+        return template(value, self._inserted, place)
 
     def expression(self, text: str, place: str) -> Evaluate:
         """A text that is an expression, with or without ``${ }`` around it."""

@@ -26,17 +26,19 @@ _DURATION = re.compile(
 # members whose own members are known; in all others null may be data
 _PARTS = frozenset(("catch", "errors", "export", "for", "fork", "input", "limit", "output", "retry", "schema"))
 Kind = TypeVar("Kind")
+# of any unit; more counts as so many, for nobody waits as long, and a float may not hold it
+MOST_UNITS = 10**15
 _SECONDS = {"weeks": 604_800.0, "days": 86_400.0, "hours": 3_600.0, "minutes": 60.0, "seconds": 1.0}
 
 
-Label = Annotated[str, msgspec.Meta(pattern=r"^[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?$")]
+Label = Annotated[str, msgspec.Meta(pattern=r"^[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?\Z")]
 # Semantic Versioning 2.0.0
 Version = Annotated[
     str,
     msgspec.Meta(
         pattern=r"^(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)"
         r"(-(0|[1-9]\d*|\d*[a-zA-Z-][0-9a-zA-Z-]*)(\.(0|[1-9]\d*|\d*[a-zA-Z-][0-9a-zA-Z-]*))*)?"
-        r"(\+[0-9a-zA-Z-]+(\.[0-9a-zA-Z-]+)*)?$"
+        r"(\+[0-9a-zA-Z-]+(\.[0-9a-zA-Z-]+)*)?\Z"
     ),
 ]
 
@@ -173,5 +175,5 @@ def seconds(duration: Any, place: str) -> float:
             raise SettingInvalid("a duration has days, hours, minutes, seconds, milliseconds", place + pointer(unit))
         if not isinstance(amount, int) or isinstance(amount, bool) or amount < 0:
             raise SettingInvalid("a whole number is needed, not below 0", place + pointer(unit))
-        total += amount * units[unit]
+        total += min(amount, MOST_UNITS) * units[unit]
     return total

@@ -19,8 +19,9 @@ from apimgmt.processes.expressions.budget import LARGEST, Undecided, check_weigh
 from apimgmt.processes.expressions.direct import Run
 from apimgmt.processes.expressions.expression import Expression
 from apimgmt.processes.flows import Scope
+from apimgmt.reading import pointer
 
-Make = Callable[[str], "Evaluate"]
+Make = Callable[[str, str], "Evaluate"]
 Evaluate = Callable[[Scope, Any], Awaitable[Any]]
 Now = Callable[[Scope, Any], Any]
 
@@ -28,17 +29,21 @@ _CONSTANTS = frozenset(("true", "false", "null"))
 _REFERENCE = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*(\.[A-Za-z_][A-Za-z0-9_-]*)*")
 
 
-def template(value: Any, make: Make) -> Evaluate:
-    """The function that works a value out; what has no expression in it costs nothing."""
+def template(value: Any, make: Make, place: str = "") -> Evaluate:
+    """The function that works a value out; what has no expression in it costs nothing.
+
+    ``make(source, place)`` makes one of an expression, with the pointer where it stands below ``place``.
+    """
     if isinstance(value, str):
-        return _text(value, make)
+        return _text(value, lambda source: make(source, place))
     if isinstance(value, Mapping) and has_expressions(value):
         names = [str(name) for name in value]
         return _composed(
-            [template(one, make) for one in value.values()], lambda found: dict(zip(names, found, strict=True))
+            [template(one, make, place + pointer(name)) for name, one in zip(names, value.values(), strict=True)],
+            lambda found: dict(zip(names, found, strict=True)),
         )
     if isinstance(value, list) and has_expressions(value):
-        return _composed([template(one, make) for one in value], list)
+        return _composed([template(one, make, f"{place}/{index}") for index, one in enumerate(value)], list)
     return _constant(value)
 
 
@@ -96,7 +101,7 @@ def evaluated(expression: Expression) -> Evaluate:
     return immediate(evaluate, lambda scope, given: known(given, scope.variables))
 
 
-def _text(text: str, make: Make) -> Evaluate:
+def _text(text: str, make: Callable[[str], Evaluate]) -> Evaluate:
     source = inner(text)
     if source is not None:
         return make(source)

@@ -14,7 +14,7 @@ from apimgmt.model import FlowEntry
 from apimgmt.processes.expressions.children import Children
 from apimgmt.processes.flows import Execution, FlowFailed
 from apimgmt.processes.flows.compiling import Flow
-from apimgmt.processes.flows.definition import read_definition
+from apimgmt.processes.flows.definition import read_definition, seconds
 from apimgmt.processes.flows.known import flows
 
 ADD = {"set": {"n": "${ .n + 1 }"}}
@@ -241,8 +241,8 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "a schedule": (definition(ADD, schedule={"cron": "* * * * *"}), "/schedule"),
     "another language": (definition(ADD, evaluate={"language": "javascript"}), "/evaluate/language"),
     "another DSL": ({**definition(ADD), "document": {**definition()["document"], "dsl": "0.8"}}, "/document/dsl"),
-    "an expression that is none": (definition({"set": {"a": "${ .a | }"}}), "/do/0/a/set"),
-    "a variable that is not there": (definition({"set": {"a": "${ $nothing }"}}), "/do/0/a/set"),
+    "an expression that is none": (definition({"set": {"a": "${ .a | }"}}), "/do/0/a/set/a"),
+    "a variable that is not there": (definition({"set": {"a": "${ $nothing }"}}), "/do/0/a/set/a"),
     "a duration that is none": (definition({"wait": "5 minutes"}), "/do/0/a/wait"),
     "a duration below 0": (definition({"wait": {"seconds": -1}}), "/do/0/a/wait/seconds"),
     "an unknown timeout": (definition({**ADD, "timeout": "x"}), "/do/0/a/timeout"),
@@ -298,3 +298,19 @@ async def test_tasks_that_are_left_out_count() -> None:
     assert await run(flow, {"n": 0}, most_steps=4) == {"n": 0}
     with pytest.raises(FlowFailed, match="Runtime"):
         await run(flow, {"n": 0}, most_steps=3)
+
+
+def test_a_duration_may_be_longer_than_numbers_go() -> None:
+    """Numbers of JSON have no end; what is too long counts as very long, and is no crash."""
+    for days in (10**15, 10**15 + 1, 10**400):
+        assert seconds({"days": days}, "") == 86_400.0 * 10**15
+
+
+@pytest.mark.parametrize("member", ["name", "namespace", "version"])
+def test_a_line_break_is_no_part_of_a_name(member: str) -> None:
+    """Neither at its end, where patterns overlook it."""
+    given = definition(ADD)
+    given["document"][member] += "\n"
+    with pytest.raises(SettingInvalid) as refused:
+        read_definition(given)
+    assert refused.value.pointer == f"/document/{member}"
