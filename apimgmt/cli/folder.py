@@ -15,7 +15,7 @@ from pathlib import Path
 
 from apimgmt.archive import is_alive, write_atomically
 from apimgmt.digest import digest_of
-from apimgmt.errors import ApimgmtError
+from apimgmt.errors import ApimgmtError, SettingInvalid
 
 TAKEOVER_SECONDS = 40.0
 
@@ -25,10 +25,14 @@ class FolderTaken(ApimgmtError):
 
 
 def prepare(root: Path) -> None:
-    """Make the folder and its parts; nobody else may read them."""
+    """Make the folder and its parts; nobody else may read them. Raises SettingInvalid if that cannot be done."""
     for folder in (root, root / "logs", root / "secrets"):
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        folder.chmod(0o700)
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            folder.chmod(0o700)
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise SettingInvalid(f"{folder} cannot be used: {reason}; choose another folder with --data") from None
 
 
 def lock(root: Path, patience: float = TAKEOVER_SECONDS) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from functools import partial
 from pathlib import Path
 from socket import socket
 from typing import Any
@@ -12,6 +13,7 @@ import click
 import msgspec
 
 from apimgmt import __version__
+from apimgmt.archive import Archive
 from apimgmt.cli.folder import AdminToken, lock, prepare
 from apimgmt.cli.loading import Loaded, Loader
 from apimgmt.cli.output import output_option, progress, show
@@ -99,17 +101,35 @@ def _run(settings: Settings, lock: int, documents: tuple[str, ...], loading: dic
         with Supervisor(children, settings.graceful_seconds + GRACE_BEYOND_SECONDS) as supervisor:
             supervisor.start()
             with progress("starting"):
-                supervisor.wait_ready("/readyz")
+                supervisor.wait_ready("/readyz", hopeless=partial(rejection, settings, hopeless=True))
                 loader = Loader(Admin(_url(admin), token.session), _choices(loading))
                 loaded = [loader.demo()] if loading["demo"] else []
                 loaded += [loader.sample(read_sample(name)) for name in loading["samples"]]
                 loaded += [loader.document(document) for document in documents]
+            if reason := rejection(settings):
+                click.echo(f"Warning: {reason}", err=True)
             show(output, welcome(settings, fresh, loaded), banner)
             sys.stdout.flush()
             fresh = None
             supervisor.watch()
     finally:
         token.forget() if fresh else token.close()
+
+
+def rejection(settings: Settings, hopeless: bool = False) -> str:
+    """Why the gateway does not serve what was published, empty if it does.
+
+    A worker that cannot serve it goes back to what was published before, if it can serve that; ``hopeless`` asks
+    whether all have tried and none serves anything.
+    """
+    reports = Archive(settings.root).reports()
+    refusing = [report for report in reports if report.rejected and not (hopeless and report.digest)]
+    if not refusing or (hopeless and len(refusing) < settings.workers):
+        return ""
+    return (
+        f"the gateway cannot serve what is published: {refusing[0].reason}; "
+        "start with the same --handlers and settings as before"
+    )
 
 
 def _check_tls(settings: Settings) -> None:

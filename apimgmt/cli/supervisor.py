@@ -14,10 +14,11 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 
+from apimgmt.cli.lastwords import last_words
 from apimgmt.errors import ApimgmtError
 
 BACKLOG = 2048
@@ -75,6 +76,7 @@ class Child:
         self._inherited = (*numbers, *inherited)
         self._process: subprocess.Popen[bytes] | None = None
         self._orphans: list[int] = []
+        self._heard: int | None = None
         self._started = 0.0
         self._pause = 0.0
         self._due = 0.0
@@ -82,6 +84,7 @@ class Child:
     def start(self) -> None:
         """Start the master; its output goes to the log file."""
         with open(self.log, "ab") as log:
+            self._heard = log.tell() if self._heard is None else self._heard
             self._process = subprocess.Popen(
                 self._command,
                 env=self._environment,
@@ -146,9 +149,8 @@ class Child:
             connection.close()
 
     def last_words(self) -> str:
-        """The last lines of the log, for the message that says why it did not start."""
-        lines = self.log.read_text("utf-8", "replace").splitlines()
-        return "\n".join(lines[-15:])
+        """What the log of this start ends with, for the message that says why it did not start."""
+        return last_words(self.log, self._heard or 0)
 
 
 class Supervisor:
@@ -184,8 +186,9 @@ class Supervisor:
                 child.kill()
         return kind is Stopped
 
-    def wait_ready(self, path: str, seconds: float = 60.0) -> None:
-        """Wait until ``path`` answers 200 on every child; raises StartFailed with the log's end if one gives up."""
+    def wait_ready(self, path: str, seconds: float = 60.0, hopeless: Callable[[], str] = str) -> None:
+        """Wait until ``path`` answers 200 on every child; raises StartFailed with the log's end if one gives up, or
+        with what ``hopeless`` says as soon as it says anything."""
         deadline = time.monotonic() + seconds
         waiting = list(self._children)
         while waiting:
@@ -197,6 +200,8 @@ class Supervisor:
                     )
             waiting = [child for child in waiting if not child.is_ready(path)]
             if waiting:
+                if reason := hopeless():
+                    raise StartFailed(reason)
                 time.sleep(POLL_SECONDS)
 
     def watch(self) -> None:

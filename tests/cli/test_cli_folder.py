@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from apimgmt.cli.folder import AdminToken, FolderTaken, lock, prepare
+from apimgmt.errors import SettingInvalid
 
 
 def test_nobody_else_may_read_the_folder(tmp_path: Path) -> None:
@@ -21,6 +22,13 @@ def test_nobody_else_may_read_the_folder(tmp_path: Path) -> None:
     prepare(root)
     modes = {stat.S_IMODE(path.stat().st_mode) for path in (root, root / "logs", root / "secrets")}
     assert modes == {0o700}
+
+
+def test_a_folder_that_cannot_be_made_is_a_sentence(tmp_path: Path) -> None:
+    """A file is in the way: the message names the place, the reason and the option."""
+    (tmp_path / "data").write_text("a file")
+    with pytest.raises(SettingInvalid, match=r"/data(/logs)? cannot be used: .*; choose another folder with --data"):
+        prepare(tmp_path / "data")
 
 
 def test_a_second_start_is_refused_while_the_first_lives(tmp_path: Path) -> None:

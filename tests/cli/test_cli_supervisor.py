@@ -138,6 +138,15 @@ def test_a_child_that_never_answers_is_given_up(make: Callable[[str], Child]) ->
         supervisor.wait_ready("/readyz", seconds=0.2)
 
 
+def test_a_start_without_hope_is_given_up_at_once(make: Callable[[str], Child]) -> None:
+    """What the gateway can never serve is said when it is known, not after a minute."""
+    supervisor = Supervisor([make(SLEEPER)], grace=5)
+    supervisor.start()
+    answers = iter(["", "there is no function 'get_pet'"])
+    with pytest.raises(StartFailed, match="no function 'get_pet'"):
+        supervisor.wait_ready("/readyz", seconds=600, hopeless=lambda: next(answers))
+
+
 def test_a_port_in_use_is_named() -> None:
     """Before anything starts."""
     with socket.create_server(("127.0.0.1", 0)) as taken:

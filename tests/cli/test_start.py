@@ -14,11 +14,16 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import psutil
 import pytest
 import requests
+
+from apimgmt.archive import Archive
+from apimgmt.cli.start import rejection
+from apimgmt.model import WorkerReport
+from apimgmt.settings import Settings
 
 PROGRAM = str(Path(sys.executable).with_name("apimgmt"))
 READY_SECONDS = 30
@@ -56,12 +61,12 @@ class Platform:
         self.process: subprocess.Popen[str] | None = None
         self.below: list[psutil.Process] = []
 
-    def start(self, *arguments: str, **environment: str) -> Platform:
+    def start(self, *arguments: str, said: IO[str] | None = None, **environment: str) -> Platform:
         """Start on free ports and wait for the last line of what it prints."""
         ports = ["--gateway-port", "0", "--admin-port", "0"]
         command = [PROGRAM, "start", *arguments, "--data", str(self.folder / "data"), *ports]
         self.process = subprocess.Popen(
-            command, cwd=self.folder, env=_environment(**environment), stdout=subprocess.PIPE, text=True
+            command, cwd=self.folder, env=_environment(**environment), stdout=subprocess.PIPE, stderr=said, text=True
         )
         assert self.process.stdout is not None
         self.lines = []
@@ -266,7 +271,48 @@ def test_handlers_that_cannot_be_loaded_end_the_start(platform: Platform) -> Non
     ports = ["--gateway-port", "0", "--admin-port", "0"]
     refused = _run(platform.folder, "start", "--handlers", "broken.py", "--data", "data", *ports)
     assert refused.returncode == 1
-    assert "no handlers today" in refused.stderr
+    assert "ValueError: no handlers today" in refused.stderr
+    assert 'File "' not in refused.stderr
+
+
+def test_a_start_without_the_handlers_of_the_last_one_says_so(platform: Platform) -> None:
+    """What is published names a function that is not there any more: the gateway goes back, and the start says why."""
+    (platform.folder / "pets.yaml").write_text(DOCUMENT)
+    (platform.folder / "my_handlers.py").write_text(HANDLERS)
+    platform.start("pets.yaml", "--handlers", "my_handlers.py", "--allow-public")
+    assert platform.stop() == 0
+    with open(platform.folder / "said", "w+") as said:
+        platform.start(said=said)
+        said.seek(0)
+        warning = said.read()
+    assert "there is no function 'get_pet' in the handlers" in warning
+    assert "start with the same --handlers and settings as before" in warning
+
+
+@pytest.mark.parametrize(
+    ("digests", "rejected", "hopeless", "warned"),
+    [
+        ([], [], False, False),
+        (["b", "b"], ["", ""], False, False),
+        (["b", "a"], ["", "b"], False, True),
+        (["a", "a"], ["b", "b"], False, True),
+        ([""], ["b"], False, True),
+        (["", ""], ["b", "b"], True, True),
+        (["", "b"], ["b", ""], False, True),
+    ],
+)
+def test_only_when_every_worker_serves_nothing_a_start_has_no_hope(
+    tmp_path: Path, digests: list[str], rejected: list[str], hopeless: bool, warned: bool
+) -> None:
+    """One that has not tried yet, or that serves what was there before, is waited for."""
+    archive = Archive(tmp_path)
+    living = [os.getpid(), os.getppid()]
+    for pid, digest, refused in zip(living, digests, rejected, strict=False):
+        reason = "why" if refused else ""
+        archive.report(WorkerReport(pid, digest, number=1, seen=time.time(), rejected=refused, reason=reason))
+    settings = Settings(data=str(tmp_path), workers=2)
+    assert ("why" in rejection(settings, hopeless=True)) == hopeless
+    assert ("why" in rejection(settings)) == warned
 
 
 def test_a_port_in_use_ends_the_start(platform: Platform) -> None:
