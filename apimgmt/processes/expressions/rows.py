@@ -41,7 +41,9 @@ def where(f): __rows | map(select(f));
 def distinct_by(f): __rows | to_entries | group_by(.value | f) | map(.[0]) | sort_by(.key) | map(.value);
 def distinct: distinct_by(.);
 def sort_by_desc(f): __rows | group_by(f) | reverse | add // [];
-def pick_fields($names): if type == "array" then map(pick_fields($names))
+def pick_fields($names): if $names == null or $names == "" then .
+  elif ($names | type) == "string" then pick_fields($names | split(","))
+  elif type == "array" then map(pick_fields($names))
   else . as $row | reduce $names[] as $name ({{}}; .[$name] = $row[$name]) end;
 def omit_fields($names): if type == "array" then map(omit_fields($names)) else delpaths($names | map([.])) end;
 def sum_of(f): __present(f) | add // 0;
@@ -92,10 +94,14 @@ def sort_by_desc(key: Run) -> Run:
 
 
 def pick_fields(names: Run) -> Run:
-    """``pick_fields(["a", "b"])``: these members, null where there is none, of one row or of every one."""
+    """``pick_fields(["a", "b"])`` or ``pick_fields("a,b")``: these members, null where there is none, of one row or of
+    every one; all of them if nothing is asked for (H-104)."""
 
     def run(value: Any, variables: Variables) -> Any:
-        wanted = _names(names(value, variables))
+        asked = names(value, variables)
+        if asked is None or asked == "":
+            return value
+        wanted = asked.split(",") if isinstance(asked, str) else _names(asked)
         if isinstance(value, list):
             return [{name: field(row, name) for name in wanted} for row in map(_object, value)]
         return {name: field(value, name) for name in wanted} if _object(value) is value else None
