@@ -20,6 +20,7 @@ from typing import Any
 import msgspec
 from dbos import DBOS, Serializer, SetWorkflowID
 
+from apimgmt.runner.attempts import Attempts, GivenUp
 from apimgmt.runner.beats import Beats
 from apimgmt.runner.performing import Performer
 from apimgmt.runs.orders import Order
@@ -33,7 +34,8 @@ THREADS = 8
 # longer than what DBOS waits for a database that was away for a few seconds
 LOST_SECONDS = 20.0
 ASKED_MOST = 500
-FINAL = {"SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"}
+FINAL = ["CANCELLED", "ERROR", "SUCCESS"]
+DEAD = "DEAD"
 
 
 def workflow_id(order: Order) -> str:
@@ -82,6 +84,7 @@ class Engine:
         self._executor = executor
         self._file = None if _shared(settings) else settings.root.absolute() / "durable" / "steps.sqlite"
         self._beats = Beats(settings.database_url, executor) if self._file is None else None
+        self._attempts = Attempts(settings.root, settings.run_attempts)
         self._under_way: set[str] = set()
         self._ended: deque[str] = deque()
         self._suspects: dict[str, float] = {}
@@ -104,10 +107,13 @@ class Engine:
             }
         )
 
-        @DBOS.workflow(name=WORKFLOW, max_recovery_attempts=settings.run_attempts)
+        # it would count against a run what another one did to the process
+        @DBOS.workflow(name=WORKFLOW, max_recovery_attempts=None)
         async def run(order: dict[str, Any]) -> dict[str, Any]:
-            with self._performing(DBOS.workflow_id or ""):
-                return await performer.perform(msgspec.convert(order, Order), _step)
+            identity = DBOS.workflow_id or ""
+            with self._performing(identity):
+                async with self._attempts.another(identity):
+                    return await performer.perform(msgspec.convert(order, Order), _step)
 
         self._run = run
         try:
@@ -139,8 +145,8 @@ class Engine:
         return {one.workflow_id for one in _listed(identities, load_output=False)}
 
     def ended(self, identities: Sequence[str]) -> list[tuple[str, str, Any]]:
-        """Workflow id, status and result of those that have ended."""
-        return [(one.workflow_id, one.status, one.output) for one in _listed(identities, status=sorted(FINAL))]
+        """Workflow id, status and result of those that have ended; the status is ``DEAD`` for one that was given up."""
+        return [(one.workflow_id, _status(one), one.output) for one in _listed(identities, status=FINAL)]
 
     def done(self) -> set[str]:
         """The workflows that this process has performed since it was asked; their outcome may be written yet."""
@@ -184,6 +190,10 @@ class Engine:
                 log.warning("the run %s was given to this runner and not begun; it begins again", identity)
                 DBOS.resume_workflow(identity, queue_name=QUEUE)
 
+    def forget(self, days: float) -> None:
+        """Remove what is left of runs that were ended elsewhere, so long ago."""
+        self._attempts.forget(days)
+
     def close(self) -> None:
         """End; what is under way goes on at the next start."""
         DBOS.destroy(destroy_registry=True)
@@ -213,6 +223,12 @@ def _listed(identities: Sequence[str], **narrowed: Any) -> Iterator[Any]:
 
 async def _step(name: str, function: Callable[[], Awaitable[Any]]) -> Any:
     return await DBOS.run_step_async({"name": name}, function)
+
+
+def _status(workflow: Any) -> str:
+    error = workflow.error
+    is_dead = isinstance(error, dict) and error.get("error") == GivenUp.__name__
+    return DEAD if is_dead else str(workflow.status)
 
 
 def _described(value: Any) -> Any:

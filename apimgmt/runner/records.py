@@ -12,14 +12,14 @@ from apimgmt.runner.performing import failed
 from apimgmt.runs import Fault, RunRecord, Task
 from apimgmt.runs.orders import Order, Outcome
 
-ENDS = {"CANCELLED": "cancelled", "MAX_RECOVERY_ATTEMPTS_EXCEEDED": "dead"}
+ENDS = {"CANCELLED": "cancelled", "DEAD": "dead"}
 
 
 def outcome_of(identity: str, status: str, output: Any) -> Outcome:
     """How the order of that id ended, from the status of its workflow and, if that is SUCCESS, from its output."""
     if status == "SUCCESS":
         return msgspec.convert({**output, "id": identity, "ended": time.time()}, Outcome)
-    detail = {"CANCELLED": "The run was cancelled.", "MAX_RECOVERY_ATTEMPTS_EXCEEDED": "It was begun too often."}
+    detail = {"CANCELLED": "The run was cancelled.", "DEAD": "It was begun too often."}
     told = failed(Problem("process-failed", detail.get(status, "The run failed.")))
     return msgspec.convert({**told, "state": ENDS.get(status, "failed"), "id": identity, "ended": time.time()}, Outcome)
 

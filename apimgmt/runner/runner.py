@@ -93,6 +93,7 @@ class Runner:
         if now >= self._upkeep:
             self._upkeep = now + UPKEEP_SECONDS
             self._orders.forget(self._settings.run_days)
+            self._engine.forget(self._settings.run_days)
 
     def _begin_engine(self) -> None:
         from apimgmt.runner.engine import Engine

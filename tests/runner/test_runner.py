@@ -2,159 +2,18 @@
 
 from __future__ import annotations
 
-import os
-import secrets
-import signal
-import subprocess
-import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import msgspec
-import psutil
 import pytest
-import sqlalchemy
+from runner_place import DOCUMENT, FLOW, HANDLERS, LONG, PATIENCE, Place, repeated, step, until
 
-from apimgmt.archive import Archive
 from apimgmt.model import Binding
-from apimgmt.runs.orders import Asked, Order, Orders
 from apimgmt.runs.store import RunStore
-from apimgmt.settings import Settings, to_environment
-from apimgmt.spec.compiler.compiler import compile_document
-from apimgmt.spec.intake.loader import load
 from harness import serve
-
-LONG = bool(os.environ.get("APIMGMT_LONG"))
-PATIENCE = 90.0
-DOCUMENT = b"""
-openapi: 3.1.0
-info: {title: jobs, version: '1'}
-paths:
-  /jobs/{n}:
-    post:
-      operationId: job
-      parameters: [{name: n, in: path, required: true, schema: {type: integer}}]
-      requestBody: {content: {application/json: {schema: {type: object}}}}
-      responses: {'200': {description: ok}}
-"""
-HANDLERS = """
-import asyncio, os, time
-
-def note(text):
-    with open(os.environ["LEDGER"], "a") as ledger:
-        ledger.write(text + "\\n")
-
-async def whole(trigger):
-    note(f"{trigger.data.path.n} whole")
-    return {"n": trigger.data.path.n, "run": trigger.identity, "authorization": trigger.data.httpHeaders.authorization}
-
-def failing(n):
-    raise KeyError("ledger")
-
-async def endless(n):
-    note(f"{n} endless")
-    await asyncio.sleep(3600)
-
-def work(n, step):
-    note(f"{n} {step} begin")
-    time.sleep(float(os.environ.get("STEP_SECONDS", "0.05")))
-    note(f"{n} {step} end")
-    return {"n": n, "step": step}
-"""
-
-
-def step(number: int) -> dict[str, Any]:
-    """A task that notes its beginning and its end."""
-    arguments = {"n": "${$trigger.data.path.n}", "step": number}
-    return {f"step{number}": {"call": "python", "with": {"function": "work", "arguments": arguments}}}
-
-
-FLOW = {
-    "document": {"dsl": "1.0.0", "namespace": "jobs", "name": "job", "version": "1.0.0"},
-    "do": [step(1), step(2), step(3)],
-}
-
-
-class Place:
-    """A data folder with one published document, and a runner that can be killed and started again."""
-
-    def __init__(self, root: Path, database_url: str = "", **environment: str) -> None:
-        self.handlers = root / "job_handlers.py"
-        self.handlers.write_text(HANDLERS)
-        self.ledger = root / "ledger"
-        self.settings = Settings(data=str(root / "data"), handlers=str(self.handlers), database_url=database_url)
-        self.archive = Archive(self.settings.root)
-        document = load(DOCUMENT, "application/yaml", self.settings)
-        compiled = msgspec.json.encode(compile_document(document))
-        self.digest = self.archive.put_api(compiled, msgspec.json.encode(document.root))
-        self.orders = Orders(self.settings)
-        self.processes: list[subprocess.Popen[bytes]] = []
-        self.environment = {**os.environ, **to_environment(self.settings), "LEDGER": str(self.ledger), **environment}
-
-    def order(self, number: int, binding: Binding, seconds: float = 60.0) -> str:
-        """Accept one, as the gateway does."""
-        identity = f"{number:x}-{secrets.token_hex(8)}"
-        asked = Asked(
-            method="POST", scheme="http", target=f"/jobs/{number}", query_string="", headers=(), client="",
-            path={"n": number}, query={}, header={}, cookie={},
-        )  # fmt: skip
-        self.orders.accept(
-            Order(
-                id=identity,
-                api="api_jobs",
-                operation="post /jobs/{n}",
-                digest=self.digest,
-                binding=binding,
-                accepted=time.time(),
-                seconds=seconds,
-                asked=asked,
-            )
-        )
-        return identity
-
-    def start(self) -> subprocess.Popen[bytes]:
-        """Start the runner."""
-        command = [sys.executable, "-c", "from apimgmt.cli.child import perform; perform()"]
-        process = subprocess.Popen(command, env=self.environment, process_group=0)
-        self.processes.append(process)
-        return process
-
-    def kill_child(self) -> None:
-        """kill -9 for the process that performs."""
-        for child in psutil.Process(self.processes[-1].pid).children():
-            child.kill()
-
-    def kill(self) -> None:
-        """kill -9 for all of it."""
-        os.killpg(self.processes[-1].pid, signal.SIGKILL)
-        self.processes[-1].wait()
-
-    def lines(self) -> Counter[str]:
-        """What the steps noted, and how often."""
-        return Counter(self.ledger.read_text().splitlines()) if self.ledger.exists() else Counter()
-
-    def close(self) -> None:
-        """Leave nothing running."""
-        for process in self.processes:
-            if process.poll() is None:
-                os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
-
-
-def repeated(ledger: list[str]) -> list[str]:
-    """The steps that began again although a later step of their run had begun, so that they were finished and kept."""
-    reached: dict[str, int] = {}
-    found = []
-    for line in ledger:
-        number, one, what = line.split()
-        if what == "begin":
-            if int(one) < reached.get(number, 0):
-                found.append(line)
-            reached[number] = max(reached.get(number, 0), int(one))
-    return found
 
 
 def test_a_repeated_step_is_found() -> None:
@@ -166,44 +25,6 @@ def test_a_repeated_step_is_found() -> None:
 def _folder(root: Path, name: str) -> Path:
     (root / name).mkdir()
     return root / name
-
-
-def until(condition: Callable[[], Any], seconds: float = PATIENCE) -> Any:
-    """Wait for a condition; fails if it does not come true."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if found := condition():
-            return found
-        time.sleep(0.05)
-    raise AssertionError("it did not happen in time")
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def database(request: pytest.FixtureRequest) -> Iterator[str]:
-    """SQLite in the data folder, or a PostgreSQL database of the test's own."""
-    if request.param == "sqlite":
-        yield ""
-        return
-    local = os.environ.get("APIMGMT_TEST_DATABASE_URL", "postgresql+psycopg:///test")
-    name = f"apimgmt_runs_{secrets.token_hex(4)}"
-    try:
-        engine = sqlalchemy.create_engine(local, isolation_level="AUTOCOMMIT")
-        with engine.connect() as connection:
-            connection.execute(sqlalchemy.text(f"CREATE DATABASE {name}"))
-    except (ImportError, sqlalchemy.exc.SQLAlchemyError) as error:
-        pytest.skip(f"no PostgreSQL to test with: {str(error).splitlines()[0]}")
-    yield sqlalchemy.make_url(local).set(database=name).render_as_string(hide_password=False)
-    with engine.connect() as connection:
-        connection.execute(sqlalchemy.text(f"DROP DATABASE {name} WITH (FORCE)"))
-    engine.dispose()
-
-
-@pytest.fixture
-def place(tmp_path: Path) -> Iterator[Place]:
-    """A place on SQLite."""
-    made = Place(tmp_path)
-    yield made
-    made.close()
 
 
 @pytest.mark.rows("H-106")
@@ -296,7 +117,8 @@ def test_a_killed_runner_loses_nothing_and_repeats_no_finished_step(tmp_path: Pa
                     place.kill()
                     place.start()
                 kills, killed = kills + 1, time.monotonic()
-        until(lambda: not place.orders.accepted() and not place.orders.open(), PATIENCE)
+        until(place.are_over, 3 * PATIENCE)
+        print(f"\n{len(identities)} runs, {kills} kills; over {time.monotonic() - killed:.1f} s after the last one")
     finally:
         place.close()
     outcomes = [place.orders.outcome(identity) for identity in identities]
@@ -337,10 +159,12 @@ def test_the_runs_of_a_dead_runner_are_taken_over(tmp_path: Path, database: str)
 
 
 @pytest.mark.rows("F-103", "F-104")
-def test_what_a_durable_flow_does_after_its_early_answer_is_done_by_the_runner(tmp_path: Path) -> None:
+def test_what_a_durable_flow_does_after_its_early_answer_is_done_by_the_runner(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The answer comes from the gateway, once the rest is on disk; what was done before it is not done again."""
     place = Place(tmp_path)
-    os.environ["LEDGER"] = str(place.ledger)
+    monkeypatch.setenv("LEDGER", str(place.ledger))
     respond = {"accept": {"call": "respond", "with": {"status": 202, "body": {"state": "accepted"}}}}
     export = {"export": {"as": "${ {seen: .step} }"}}
     first = {"step1": {**step(1)["step1"], **export}}
