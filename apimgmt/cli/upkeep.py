@@ -7,6 +7,7 @@ import os
 import shutil
 import socket
 import stat
+from contextlib import closing
 from pathlib import Path
 
 from apimgmt.archive import Archive
@@ -83,7 +84,26 @@ def examine_ports(settings: Settings) -> list[Check]:
         "gateway port": (settings.gateway_host, settings.gateway_port),
         "admin port": (settings.admin_host, settings.admin_port),
     }
-    return [_examine_port(subject, host, port) for subject, (host, port) in places.items()]
+    runs = (settings.root / "workers").exists() and bool(Archive(settings.root).reports())
+    return [_examine_port(subject, host, port, runs) for subject, (host, port) in places.items()]
+
+
+def examine_redis(settings: Settings) -> list[Check]:
+    """The store in which several machines count together answers, if there is one."""
+    if not settings.redis_url:
+        return []
+    try:
+        import redis
+    except ImportError:
+        return [Check("redis", "wrong", "the package redis is missing", "pip install 'apimgmt[redis]'")]
+    try:
+        with closing(redis.Redis.from_url(settings.redis_url, socket_connect_timeout=3, socket_timeout=3)) as store:
+            store.ping()
+    except (redis.RedisError, ValueError, OSError) as error:
+        # the kind alone: the message may have the password of the URL in it
+        remedy = "start it, or mend redis_url; until then each machine counts alone or refuses, as `whenAway` says"
+        return [Check("redis", "wrong", f"no answer ({type(error).__name__})", remedy)]
+    return [Check("redis", "fine", "answers")]
 
 
 def examine_workers(settings: Settings) -> list[Check]:
@@ -96,14 +116,18 @@ def examine_workers(settings: Settings) -> list[Check]:
     for report in archive.reports():
         found = f"serves {report.digest[:12] or 'nothing'}" + (f", rejected: {report.reason}" if report.reason else "")
         good = not report.rejected and (report.digest,) == current
-        checks.append(judge(f"worker {report.pid}", good, found, f"read {_log(settings.root)} and publish again"))
+        remedy = "start with the --handlers and settings that the published APIs need, or publish again"
+        checks.append(judge(f"worker {report.pid}", good, found, f"{remedy}; {_log(settings.root)} says more"))
     return checks or [Check("workers", "fine", "none is running")]
 
 
-def _examine_port(subject: str, host: str, port: int) -> Check:
+def _examine_port(subject: str, host: str, port: int, runs: bool) -> Check:
     place = f"{host}:{port}"
     try:
         with socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET):
+            if runs and port:
+                remedy = f"tell the doctor the port of `start`: APIMGMT_{subject.replace(' ', '_').upper()}=..."
+                return Check(subject, "warning", f"{place} is free, though the platform runs", remedy)
             return Check(subject, "fine", f"{place} is free")
     except OSError as error:
         reason = error.strerror or str(error)
@@ -130,5 +154,6 @@ EXAMINATIONS = (
     examine_database,
     examine_snapshot,
     examine_ports,
+    examine_redis,
     examine_workers,
 )

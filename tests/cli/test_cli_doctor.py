@@ -107,6 +107,29 @@ def test_a_port_of_another_program_is_wrong(root: Path) -> None:
     assert (code, checks["gateway port"]["verdict"]) == (1, "wrong")
 
 
+def test_a_free_port_is_odd_while_the_platform_runs(root: Path) -> None:
+    """The doctor reads settings from the environment: a port that only `start` was told is another one."""
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = str(other.getsockname()[1])
+    _, checks = examine(root, APIMGMT_GATEWAY_PORT=port)
+    assert checks["gateway port"]["verdict"] == "fine"
+    archive = Archive(root)
+    archive.report(WorkerReport(pid=os.getpid(), digest=archive.current()[0], number=1, seen=time.time()))
+    code, checks = examine(root, APIMGMT_GATEWAY_PORT=port)
+    assert (code, checks["gateway port"]["verdict"]) == (0, "warning")
+    assert "APIMGMT_GATEWAY_PORT" in checks["gateway port"]["remedy"]
+
+
+def test_a_redis_that_does_not_answer_is_wrong(root: Path) -> None:
+    """Without the setting it is not looked for; a password of the URL is not shown."""
+    assert "redis" not in examine(root)[1]
+    with socket.create_server(("127.0.0.1", 0)) as gone:
+        port = gone.getsockname()[1]
+    code, checks = examine(root, APIMGMT_REDIS_URL=f"redis://:planted-secret@127.0.0.1:{port}/0")
+    assert (code, checks["redis"]["verdict"]) == (1, "wrong")
+    assert "planted-secret" not in str(checks["redis"])
+
+
 def test_a_worker_that_rejected_the_snapshot_is_wrong(root: Path) -> None:
     """The reason is shown."""
     archive = Archive(root)
