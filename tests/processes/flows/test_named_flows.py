@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import asyncio
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
@@ -10,8 +11,12 @@ from processes.flows.flowing import definition, run
 
 from apimgmt.errors import SettingInvalid
 from apimgmt.model import FlowEntry
-from apimgmt.processes.flows import FlowFailed
+from apimgmt.processes.expressions.children import Children
+from apimgmt.processes.flows import Execution, FlowFailed
+from apimgmt.processes.flows.compiling import Flow
+from apimgmt.processes.flows.definition import read_definition
 from apimgmt.processes.flows.known import flows
+from apimgmt.processes.flows.tasks.subflow import MOST_ASIDE
 from harness import serve
 
 DOCUMENT = """
@@ -102,3 +107,53 @@ async def test_what_would_run_programs_is_refused_by_name(kind: str) -> None:
     with pytest.raises(SettingInvalid, match=f"run: {kind} is not done here") as refused:
         await run(definition({"run": {kind: {}}}))
     assert refused.value.pointer == f"/do/0/a/run/{kind}"
+
+
+def aside(name: str) -> dict[str, Any]:
+    """A task that begins another flow and does not wait for it."""
+    return {"run": {**subflow(name)["run"], "await": False}}
+
+
+@pytest.fixture
+async def nothing_left() -> AsyncIterator[None]:
+    """Ends what nobody waits for."""
+    yield
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in others:
+        task.cancel()
+    await asyncio.gather(*others, return_exceptions=True)
+
+
+async def test_flows_that_nobody_waits_for_are_not_more_and_more(nothing_left: None) -> None:
+    """As many as the limit, and one more."""
+    flows.prepared([entry("slow", {"wait": {"minutes": 10}})])()
+    many = definition({"for": {"in": f"[range({MOST_ASIDE})]"}, "do": [{"x": aside("slow")}]})
+    assert await run(many, {"n": 0}) == {"n": 0}
+    with pytest.raises(FlowFailed, match="Runtime"):
+        await run(definition(aside("slow")), {"n": 0})
+
+
+class Hurried:
+    """A run whose time is nearly over."""
+
+    keep = None
+
+    def left(self) -> float:
+        """Seconds."""
+        return 0.05
+
+
+async def test_a_flow_that_nobody_waits_for_ends_and_its_error_is_logged(
+    caplog: pytest.LogCaptureFixture, nothing_left: None
+) -> None:
+    """With the time of the flow that began it, and as well if it fails."""
+    failing = {"raise": {"error": {"type": "https://example.com/x", "status": 409, "title": "Taken"}}}
+    flows.prepared([entry("slow", {"wait": {"minutes": 10}}), entry("failing", failing)])()
+    children = Children()
+    with caplog.at_level("WARNING", "apimgmt.flows"):
+        flow = Flow(read_definition(definition(aside("slow"), aside("failing"))))
+        assert await flow.run(Execution(children, Hurried()), {"n": 0}) == {"n": 0}
+        async with asyncio.timeout(60):
+            while len(caplog.messages) < 2:
+                await asyncio.sleep(0.01)
+    assert [message.rpartition(": ")[2] for message in caplog.messages] == ["Taken", "TimeoutError"]

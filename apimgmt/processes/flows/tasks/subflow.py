@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+import logging
+import math
+from collections.abc import Coroutine, Mapping
 from typing import Any
 
 import msgspec
@@ -17,6 +19,10 @@ from apimgmt.registry import register
 
 # what the DSL can run besides: not here, where designers write flows and operators own the machine
 UNSUPPORTED = ("container", "script", "shell")
+# of a worker: what nobody waits for must not become more and more
+MOST_ASIDE = 1_000
+_aside: set[asyncio.Task[None]] = set()
+_log = logging.getLogger("apimgmt.flows")
 
 
 class Workflow(Struct, frozen=True):
@@ -29,7 +35,8 @@ class Workflow(Struct, frozen=True):
 
 
 class Run(Struct, frozen=True):
-    """``await: false`` goes on without waiting for it; the output is then the input."""
+    """``await: false`` goes on without waiting for it; the output is then the input. It has as long as the flow that
+    began it has left; its errors are logged."""
 
     workflow: Workflow
     is_awaited: bool = msgspec.field(default=True, name="await")
@@ -53,7 +60,6 @@ class Subflow(Struct, frozen=True):
             raise SettingInvalid(str(error), f"{place}/run") from None
         workflow = wanted.workflow
         made = compiler.value(workflow.input, f"{place}/run/workflow/input") if workflow.input is not None else None
-        running: set[asyncio.Task[Any]] = set()
 
         async def perform(scope: Scope, given: Any) -> Any:
             try:
@@ -61,12 +67,24 @@ class Subflow(Struct, frozen=True):
             except SettingInvalid as error:
                 raise failure("configuration", str(error), place) from None
             inner = given if made is None else await made(scope, given)
+            if not wanted.is_awaited and len(_aside) >= MOST_ASIDE:
+                raise failure("runtime", f"more than {MOST_ASIDE} flows run that nobody waits for", place)
             run = flow.run(scope.execution.inside(place), inner, scope.variables.get("trigger"))
             if wanted.is_awaited:
                 return await run
-            task = asyncio.create_task(run)
-            running.add(task)
-            task.add_done_callback(running.discard)
+            invocation = scope.execution.invocation
+            task = asyncio.create_task(_performed(run, math.inf if invocation is None else invocation.left(), place))
+            _aside.add(task)
+            task.add_done_callback(_aside.discard)
             return given
 
         return perform
+
+
+async def _performed(run: Coroutine[Any, Any, Any], seconds: float, place: str) -> None:
+    """A flow that nobody waits for, to its end or to that of its time."""
+    try:
+        async with asyncio.timeout(seconds):
+            await run
+    except Exception as error:
+        _log.warning("%s: the flow that nobody waits for failed: %s", place, str(error) or type(error).__name__)
