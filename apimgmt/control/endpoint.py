@@ -20,6 +20,9 @@ Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
 WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 MEDIA_TYPES = {"json": "application/json", "xml": "application/xml"}
 PARAMETER = re.compile(r"\{([^{}]*)\}")
+# of JSON Schema: keywords whose values are no schemas, and those whose members have names of their own
+DATA = frozenset(("const", "default", "enum", "example", "examples"))
+NAMED = frozenset(("$defs", "definitions", "dependentSchemas", "patternProperties", "properties"))
 PROBLEM = {"description": "What went wrong, as problem details (RFC 9457)"}
 
 
@@ -206,17 +209,23 @@ def _success(reply: Reply, place: str) -> dict[str, Any]:
 
 
 def placed(schema: Any, place: str) -> Any:
-    """A schema that stands alone, as it is written at this place of a document: its own references lead there."""
+    """A schema that stands alone, as it is written at this place of a document: its own references lead there.
+
+    Values such as ``const`` are data, whatever they look like.
+    """
     if isinstance(schema, list):
         return [placed(one, place) for one in schema]
     if not isinstance(schema, dict):
         return schema
-    return {
-        name: place + value[1:]
-        if name == "$ref" and isinstance(value, str) and value.startswith("#")
-        else placed(value, place)
-        for name, value in schema.items()
-    }
+    return {name: _member(name, value, place) for name, value in schema.items()}
+
+
+def _member(name: str, value: Any, place: str) -> Any:
+    if name == "$ref" and isinstance(value, str) and value.startswith("#"):
+        return place + value[1:]
+    if name in NAMED and isinstance(value, dict):
+        return {own: placed(one, place) for own, one in value.items()}
+    return value if name in DATA else placed(value, place)
 
 
 def _identity(name: str, taken: set[str]) -> str:

@@ -147,7 +147,7 @@ def _check_request(endpoint: Endpoint) -> None:
             if parameter.required:
                 raise wrong(f"{where}/default", "required", "what is required is never left out, so it has no default")
             if not right or (isinstance(parameter.default, bool) and parameter.type != "boolean"):
-                raise wrong(f"{where}/default", "type", f"must be a {parameter.type}")
+                raise wrong(f"{where}/default", "type", f"must be of the type {parameter.type}")
     if endpoint.body is not None:
         if WITH_BODY.isdisjoint(endpoint.methods):
             raise wrong("/body", "method", "only POST, PUT and PATCH carry a body")

@@ -180,6 +180,23 @@ def test_a_schema_may_refer_to_its_own_parts(platform: Platform) -> None:
     assert (refused.status, refused.json()["errors"][0]["pointer"]) == (400, "/next/next")
 
 
+def test_what_only_looks_like_a_reference_stays_as_it_is(platform: Platform) -> None:
+    """In a schema, values are data; and a member may have the name of a keyword."""
+    schema = {
+        "$defs": {"number": {"type": "integer"}},
+        "properties": {
+            "link": {"const": {"$ref": "#/a"}},
+            "default": {"$ref": "#/$defs/number"},
+            "$ref": {"type": "string"},
+        },
+    }
+    platform.add(path="/link", methods=["POST"], body={"schema": schema})
+    good = {"link": {"$ref": "#/a"}, "default": 5, "$ref": "#"}
+    assert platform.call("POST", "/link", json=good).status == 200
+    for change in ({"link": {"$ref": "#/b"}}, {"default": "x"}, {"$ref": 5}):
+        assert platform.call("POST", "/link", json=good | change).status == 400
+
+
 @pytest.mark.rows("H-019", "H-020", "H-021", "H-022")
 def test_query_parameters_have_type_default_and_description(platform: Platform) -> None:
     """They are cast, defaults come with their type, a missing one is named, and the document shows all five."""
