@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import sys
 from typing import Any
 from urllib.parse import quote
 
 import click
 
 from apimgmt.cli.connectionsettings import document, pairs_of, value_of
-from apimgmt.cli.output import columns, output_option, progress, show
+from apimgmt.cli.output import columns, output_option, plain, progress, show
 from apimgmt.cli.remote import Admin, remote_options
 
 
@@ -169,7 +170,9 @@ def _header(text: str) -> tuple[str, str]:
 def _answer(value: Any) -> list[str]:
     body = value["rows"] if "rows" in value else value.get("body")
     if isinstance(body, str):
-        return [body] if body else []
+        # what goes into a file or a pipe goes there as it is
+        shown = plain(body, kept="\n\t") if sys.stdout.isatty() else body
+        return [shown] if shown else []
     return [json.dumps(body, indent=2, ensure_ascii=False)]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -11,6 +12,8 @@ from typing import Any, TypeVar
 import click
 
 PATIENCE_SECONDS = 1.0
+# C0, DEL and C1 (ECMA-48): a terminal obeys them, and texts of other systems are printed
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -35,6 +38,11 @@ def columns(names: Sequence[str], rows: Iterable[Sequence[Any]]) -> list[str]:
     texts = [list(names), *([_text(cell) for cell in row] for row in rows)]
     widths = [max(len(row[index]) for row in texts) for index in range(len(names))]
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in texts]
+
+
+def plain(text: str, kept: str = "") -> str:
+    """A text with its control characters as ``\\x1b``, but for those that are kept."""
+    return _CONTROL.sub(lambda found: found[0] if found[0] in kept else f"\\x{ord(found[0]):02x}", text)
 
 
 def findings(entries: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -69,4 +77,4 @@ def _text(cell: Any) -> str:
         return "-"
     if isinstance(cell, bool):
         return "yes" if cell else "no"
-    return str(cell).replace("\n", " ")
+    return plain(str(cell).replace("\n", " "))

@@ -11,6 +11,7 @@ follow the same rules.
 
 from __future__ import annotations
 
+import codecs
 import time
 from collections.abc import Callable, Generator
 from email.utils import parsedate_to_datetime
@@ -22,6 +23,8 @@ import orjson
 from apimgmt.errors import ConnectionFailed
 
 Fields = tuple[tuple[str, str], ...]
+# what Python has among its charsets and is none: some fail, and punycode takes hours for a body of 10 MB
+NO_CHARSETS = frozenset(("idna", "punycode", "raw-unicode-escape", "undefined", "unicode-escape"))
 
 
 class Call(msgspec.Struct, frozen=True, kw_only=True):
@@ -93,10 +96,11 @@ class Reply:
     @property
     def text(self) -> str:
         """The body as text: in the charset of its type, else UTF-8; what cannot be read becomes U+FFFD."""
-        _, _, charset = (self.header("content-type") or "").partition("charset=")
+        _, _, named = (self.header("content-type") or "").lower().partition("charset=")
         try:
-            return self.content.decode(charset.split(";")[0].strip('" ') or "utf-8", "replace")
-        except LookupError:
+            charset = codecs.lookup(named.split(";")[0].strip('" ') or "utf-8").name
+            return self.content.decode("utf-8" if charset in NO_CHARSETS else charset, "replace")
+        except (LookupError, ValueError):
             return self.content.decode("utf-8", "replace")
 
     def json(self) -> Any:

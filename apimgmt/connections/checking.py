@@ -43,7 +43,8 @@ SCHEMES = ("http", "https")
 
 def check(configuration: Configuration) -> None:
     """Raise SettingInvalid, with the JSON pointer of the first thing that cannot work."""
-    check_base_url(configuration.type, configuration.base_url)
+    if not receives_only(configuration):
+        check_base_url(configuration.type, configuration.base_url)
     _check_authentication(configuration.authentication)
     _check_headers(configuration)
     _check_tls(configuration.tls)
@@ -51,6 +52,12 @@ def check(configuration: Configuration) -> None:
         _check_proxy(configuration.proxy)
     for index, host in enumerate(configuration.internal_hosts):
         _at(pointer("internalHosts", str(index)), Guard, (host,))
+
+
+def receives_only(configuration: Configuration) -> bool:
+    """Whether it can do without a base URL: webhooks that come are checked with its secret, and nothing is called."""
+    is_signed = configuration.authentication.get("kind") == "signature"
+    return configuration.type == "webhook" and is_signed and not configuration.base_url
 
 
 def check_entities(kind: str, entities: Any) -> None:

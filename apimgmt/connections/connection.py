@@ -188,6 +188,8 @@ class Connection:
         With ``idempotency_key`` a POST or PATCH may be repeated; if the connection names the field, a key is made.
         ``repeatable`` says that the receiver knows a repetition by other means.
         """
+        if self.configuration.type == "sql":
+            raise ConnectionFailed("request", "a database is not called by a path: use one of the entities")
         method = method.upper()
         body, kind = content_of(json, form, files, content)
         asked = query_of(query)

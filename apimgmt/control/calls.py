@@ -19,6 +19,8 @@ from apimgmt.reading import read
 MOST_SECONDS = 25.0  # an operation of the admin API has 30
 MOST_SHOWN_BYTES = 1_048_576
 MOST_ROWS = 1_000
+# of what is shown as JSON: what writes and masks it goes from level to level by recursion
+DEEPEST = 100
 READING = frozenset(("GET", "HEAD", "OPTIONS"))
 
 
@@ -97,8 +99,18 @@ def _rows(connection: Connection, wanted: Wanted) -> dict[str, Any]:
     """The first rows of an entity, and whether there are more."""
     most = max(1, min(wanted.most, MOST_ROWS))
     found = list(itertools.islice(connection.entity(wanted.entity).list(**wanted.parameters), most + 1))
+    if any(map(_is_deep, found)):
+        raise ConnectionFailed("too-large", f"the rows are nested more than {DEEPEST} deep")
     rows: list[Any] = orjson.loads(orjson.dumps(found[:most], default=str))
     return {"rows": rows, "more": len(found) > most}
+
+
+def _is_deep(value: Any) -> bool:
+    level = [value]
+    for _ in range(DEEPEST):
+        inner = [one.values() if isinstance(one, dict) else one for one in level if isinstance(one, dict | list)]
+        level = [part for parts in inner for part in parts]
+    return any(isinstance(one, dict | list) for one in level)
 
 
 def _shown(reply: Reply, connection: Connection) -> dict[str, Any]:
@@ -114,7 +126,9 @@ def _shown(reply: Reply, connection: Connection) -> dict[str, Any]:
         answer["truncated"] = True
     elif "json" in (reply.header("content-type") or ""):
         try:
-            return {**answer, "body": orjson.loads(content)}
+            body = orjson.loads(content)
+            if not _is_deep(body):
+                return {**answer, "body": body}
         except ValueError:
             pass
     try:

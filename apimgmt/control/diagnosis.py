@@ -20,6 +20,7 @@ import msgspec
 
 from apimgmt.connections import Reply
 from apimgmt.connections.authentication.refusal import told_apart
+from apimgmt.connections.checking import receives_only
 from apimgmt.connections.configuration import Configuration, Retries
 from apimgmt.connections.connection import Connection
 from apimgmt.connections.entities.location import located
@@ -124,6 +125,11 @@ class Examination:
 
     def run(self) -> None:
         """Go through all steps, up to the first that fails."""
+        if receives_only(self._configuration):
+            for step in STEPS:
+                self._put(Step(step=step, state="skipped", detail="it has no base URL: it only receives"))
+            self._is_done = True
+            return
         try:
             with closing(Connection("", self._configuration, {}, self._platform, self._identity)) as connection:
                 self._reach(connection)

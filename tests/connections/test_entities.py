@@ -45,6 +45,16 @@ def test_a_get_entity_gives_an_array_of_rows() -> None:
     assert responses.calls[0].request.url == f"{BASE}/customers?status=active&limit=100&page=2"
 
 
+@responses.activate
+def test_a_parameter_may_have_any_name() -> None:
+    """``self`` too: other systems name their parameters as they like."""
+    responses.get(f"{BASE}/customers", json=[1])
+    source = connected(ENTITIES).entity("Customers")
+    for given in (source.list(self=1), source.get(self=1)):
+        assert list(given) == [1]
+        assert responses.calls[-1].request.params == {"self": "1"}
+
+
 @pytest.mark.rows("C-033", "C-040")
 @responses.activate
 def test_a_post_entity_sends_the_row() -> None:

@@ -137,3 +137,18 @@ def test_a_streamed_answer_is_bounded_as_well() -> None:
                 list(one.send(asked).stream)
             assert caught.value.cause == cause
             one.close()
+
+
+@pytest.mark.parametrize(
+    "charset", ["punycode", "PunyCode", "idna", "undefined", "unicode_escape", "raw_unicode_escape", "rot13", "x\0", ""]
+)
+def test_a_charset_that_is_none_is_read_as_utf_8(charset: str) -> None:
+    """Of what Python knows under that name some fail, and punycode takes hours for such a body."""
+    body = b"a-" + b"b9c8" * 2_000_000
+    assert Reply(200, (("content-type", f"text/plain; charset={charset}"),), body).text == body.decode()
+
+
+def test_the_charset_of_a_text_counts() -> None:
+    """Whatever the case, quoted or not."""
+    for named in ("charset=latin-1", 'Charset="ISO-8859-1"; x=y'):
+        assert Reply(200, (("content-type", f"text/plain; {named}"),), "é".encode("latin-1")).text == "é"

@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pki
 import pytest
 import sqlalchemy
@@ -111,6 +112,20 @@ def test_a_row_comes_back_with_the_types_of_its_columns(connection: Connection) 
 def test_filters_are_answered_by_the_database(connection: Connection, asked: dict[str, Any], found: list[int]) -> None:
     """Each operator means what it says, null included."""
     assert ids(connection, **asked) == found
+
+
+def test_rows_are_json(connection: Connection) -> None:
+    """Their names are plain texts: the driver's own are of a class that no writer of JSON takes."""
+    customers = connection.entity("customers")
+    rows = [customers.create({"id": 70, "name": "Zoe"}), customers.get(70), *customers.list(fields=["id"])]
+    assert {type(name) for row in rows for name in row} == {str}
+    assert orjson.loads(orjson.dumps(rows[0], default=str))["name"] == "Zoe"
+
+
+def test_a_database_is_not_called_by_a_path(connection: Connection) -> None:
+    """The error says what there is instead."""
+    with pytest.raises(ConnectionFailed, match="use one of the entities"):
+        connection.get("/customers")
 
 
 def test_order_and_fields(connection: Connection) -> None:

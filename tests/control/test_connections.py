@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from ruamel.yaml import YAML
 from apimgmt.asgi import ADMIN_BASE  # importing it registers every plug-in
 from apimgmt.connections.configuration import Breaker, Configuration, Limit, Proxy, Retries, Tls
 from apimgmt.control.admin import DOCUMENT
+from apimgmt.control.calls import DEEPEST
 from apimgmt.errors import Problem
 from apimgmt.model import Struct
 from apimgmt.processes.echo import Echo
@@ -312,6 +314,20 @@ def test_an_operation_is_not_bound_to_a_connection_that_is_not_there(plane: Plan
     assert "there is no connection 'crm'; there are: erp" in answer.json()["detail"]
 
 
+def test_a_connection_that_only_receives_needs_no_base_url(plane: Plane) -> None:
+    """It is tested by nothing, and a call through it says what is missing; of every other one the URL is needed."""
+    signature = {"kind": "signature", "secret": f"whsec_{'A' * 43}="}
+    members = {"name": "payments", "type": "webhook", "authentication": signature}
+    assert plane.send("POST", "/connections", members).status == 201
+    found = plane.send("POST", "/connections/payments/test").json()
+    assert found["ok"] and {step["state"] for step in found["steps"]} == {"skipped"}
+    called = plane.send("POST", "/connections/payments/call", {"path": "/x"})
+    assert called.status == 422 and called.json()["cause"] == "address"
+    assert plane.send("PUT", "/connections/payments", {**members, "timeout": 5}).status == 200
+    for other in ({"authentication": BEARER}, {"type": "rest"}):
+        assert pointer(plane.send("POST", "/connections", {**members, "name": "other", **other})) == "/baseUrl"
+
+
 # ---- entities and calls ----------------------------------------------------------------------------------------------
 
 
@@ -368,6 +384,33 @@ def test_an_entity_is_read_through_the_admin_api(plane: Plane) -> None:
     assert found == {"rows": [1, 2], "more": True}
     answer = plane.send("POST", "/connections/crm/call", {"entity": "nobody"})
     assert answer.status == 400 and "it has: customers" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize(("opening", "closing"), [(b"[", b"]"), (b'{"a":', b"}")], ids=["lists", "objects"])
+def test_an_answer_that_is_nested_deeply_is_shown_as_text(plane: Plane, opening: bytes, closing: bytes) -> None:
+    """At the limit it is JSON; one past it a text, and no row; however deep it is, it is no defect of ours."""
+    for depth in (DEEPEST, DEEPEST + 1, 900):
+        said = opening * (depth - 1) + b"[]" + closing * (depth - 1)
+        with Faults(body=said) as upstream:
+            plane.add(f"deep-{depth}", baseUrl=upstream.url, entities={"all": {"path": "/"}})
+            found = plane.send("POST", f"/connections/deep-{depth}/call", {"path": "/"}).json()
+            rows = plane.send("POST", f"/connections/deep-{depth}/call", {"entity": "all"})
+        assert found["body"] == (msgspec.json.decode(said) if depth == DEEPEST else said.decode())
+        # of a list each member is a row
+        assert rows.status == (200 if depth - (opening == b"[") <= DEEPEST else 422)
+
+
+def test_rows_of_a_database_are_read_through_the_admin_api(plane: Plane) -> None:
+    """With values that JSON does not have as texts."""
+    (plane.settings.root / "databases").mkdir(parents=True)
+    with sqlite3.connect(plane.settings.root / "databases" / "shop.db") as session:
+        session.executescript(
+            "CREATE TABLE a (id INTEGER PRIMARY KEY, born DATE); INSERT INTO a VALUES (1, '1815-12-10')"
+        )
+    session.close()
+    plane.add(type="sql", baseUrl="sqlite:///shop.db", entities={"a": {"table": "a"}})
+    found = plane.send("POST", "/connections/crm/call", {"entity": "a", "parameters": {"id": 1}})
+    assert found.json() == {"rows": [{"id": 1, "born": "1815-12-10"}], "more": False}
 
 
 def test_a_call_that_fails_says_why(plane: Plane) -> None:

@@ -114,7 +114,9 @@ def _sqlite(configuration: Configuration, path: Path) -> sqlalchemy.Engine:
     def connect() -> sqlite3.Connection:
         # a link could lead out of the folder
         if path.is_symlink() or not path.is_file():
-            raise ConnectionFailed("request", f"there is no file {path.name!r} in the folder {FOLDER!r}")
+            raise ConnectionFailed(
+                "request", f"there is no file {path.name!r} in the folder {FOLDER!r} of the data folder"
+            )
         uri = f"file:{quote(str(path.absolute()))}?mode=rw"
         session = sqlite3.connect(uri, uri=True, timeout=seconds, check_same_thread=False)
         session.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, 0)

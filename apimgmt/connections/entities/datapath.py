@@ -131,6 +131,8 @@ def shown(value: Any) -> str:
     return f"the text {cut!r}" if isinstance(value, str) else f"the number {cut}"
 
 
+# discovered entities have the same few paths thousands of times
+@lru_cache(maxsize=4_096)
 def _compiled(text: str) -> JSONPathQuery:
     if len(text) > LONGEST:
         raise SettingInvalid(f"a JSONPath may have {LONGEST} characters")

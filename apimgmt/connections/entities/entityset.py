@@ -34,6 +34,7 @@ class Entities:
 
     def list(
         self,
+        /,
         *,
         where: Mapping[str, Any] | None = None,
         order: str | Iterable[str] = (),
@@ -61,7 +62,7 @@ class Entities:
         # a service may give more than it is asked for
         return islice(self._pages({name: value for name, value in options.items() if value is not None}), most)
 
-    def get(self, *key: Any, **keys: Any) -> Row | None:
+    def get(self, /, *key: Any, **keys: Any) -> Row | None:
         """The entity with this key, in the order of the key's properties or by name; None if there is none."""
         reply = self._call("GET", self._place(key, keys))
         if reply.status in (404, 410):
@@ -75,7 +76,7 @@ class Entities:
         reply = self._call("POST", _path(self.entity.set), json=dict(row)).raise_for_status()
         return self._object(reply) if reply.content else None
 
-    def update(self, values: Mapping[str, Any], *key: Any, etag: str = "*", **keys: Any) -> int:
+    def update(self, values: Mapping[str, Any], /, *key: Any, etag: str = "*", **keys: Any) -> int:
         """Change these properties of the one with this key: 1, or 0 if there is none (it is not made).
 
         ``etag`` is the version that it must have, if that matters.
@@ -84,7 +85,7 @@ class Entities:
             raise ConnectionFailed("request", "there is nothing to change: no values were given")
         return _done(self._call("PATCH", self._place(key, keys), json=dict(values), headers=(("If-Match", etag),)))
 
-    def delete(self, *key: Any, etag: str = "*", **keys: Any) -> int:
+    def delete(self, /, *key: Any, etag: str = "*", **keys: Any) -> int:
         """Remove the one with this key: 1, or 0 if there is none."""
         return _done(self._call("DELETE", self._place(key, keys), headers=(("If-Match", etag),)))
 

@@ -47,6 +47,7 @@ class Rows:
 
     def list(
         self,
+        /,
         *,
         where: Mapping[str, Any] | None = None,
         order: str | Iterable[str] = (),
@@ -67,7 +68,7 @@ class Rows:
         statement = statement.limit(counted("limit", limit)).offset(counted("offset", offset))
         return self._streamed(statement)
 
-    def get(self, *key: Any, **keys: Any) -> Row | None:
+    def get(self, /, *key: Any, **keys: Any) -> Row | None:
         """The row with this key, in the order of the key's columns or by name; None if there is none."""
         wanted = self._key(key, keys)
         found = list(self.list(where=wanted, limit=2))
@@ -84,10 +85,12 @@ class Rows:
         with self._database().session() as session:
             for row in values:
                 statement = sqlalchemy.insert(table).values(row).returning(*columns.values())
-                stored += [dict(one) for one in session.execute(statement).mappings()]
+                result = session.execute(statement)
+                names = _names(result)
+                stored += [dict(zip(names, one, strict=True)) for one in result]
         return stored[0] if isinstance(rows, Mapping) else stored
 
-    def update(self, values: Mapping[str, Any], *, where: Mapping[str, Any] | None = None, **equals: Any) -> int:
+    def update(self, values: Mapping[str, Any], /, *, where: Mapping[str, Any] | None = None, **equals: Any) -> int:
         """Change the rows that are asked for; how many there were. A filter is needed."""
         table, columns = self._writable(), self._columns()
         wanted = self._some(where, equals)
@@ -97,7 +100,7 @@ class Rows:
         with self._database().session() as session:
             return int(session.execute(sqlalchemy.update(table).where(*wanted).values(changed)).rowcount)
 
-    def delete(self, *, where: Mapping[str, Any] | None = None, **equals: Any) -> int:
+    def delete(self, /, *, where: Mapping[str, Any] | None = None, **equals: Any) -> int:
         """Remove the rows that are asked for; how many there were. A filter is needed."""
         table = self._writable()
         wanted = self._some(where, equals)
@@ -111,10 +114,11 @@ class Rows:
         with told(), database.engine.connect() as session:
             database.renew(session)
             result = session.execution_options(stream_results=True, max_row_buffer=PIECE_ROWS).execute(statement)
-            pieces = result.mappings().partitions(PIECE_ROWS)
+            names = _names(result)
+            pieces = result.partitions(PIECE_ROWS)
             while (piece := next(pieces, None)) is not None:
                 for row in piece:
-                    yield dict(row)
+                    yield dict(zip(names, row, strict=True))
                 database.renew(session)
 
     def _database(self) -> Database:
@@ -166,6 +170,11 @@ class Rows:
         if not isinstance(row, Mapping):
             raise ConnectionFailed("request", "a row is an object: {column: value}")
         return {named(name, columns): fitting(columns[name], value) for name, value in row.items()}
+
+
+def _names(result: sqlalchemy.CursorResult[Any]) -> list[str]:
+    # SQLAlchemy's are of a class of its own, which writers of JSON do not take for a text
+    return list(map(str, result.keys()))
 
 
 def _compared(column: Any, condition: Condition) -> ColumnElement[bool]:

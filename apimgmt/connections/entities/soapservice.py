@@ -65,7 +65,7 @@ class Operation:
     # an operation does one thing, whatever its caller calls it
     get = create = update = delete = send
 
-    def list(self, **parameters: Any) -> Iterator[Any]:
+    def list(self, /, **parameters: Any) -> Iterator[Any]:
         """Its answer as rows: a list, the one list in an object, or the answer itself as the only row."""
         found = self.send(**parameters)
         while isinstance(found, dict) and len(found) == 1 and isinstance(next(iter(found.values())), dict | list):

@@ -61,7 +61,7 @@ class Source:
         with self._named():
             return self._send(self._call(self._asking.ask(row, parameters, self._first())))
 
-    def list(self, **parameters: Any) -> Iterator[Any]:
+    def list(self, /, **parameters: Any) -> Iterator[Any]:
         """Its rows, one after another; further pages are fetched when they are wanted (C-051)."""
         self._check("list", READING)
         with self._named():
@@ -71,7 +71,7 @@ class Source:
             for row in self._kept(parameters):
                 yield fresh(row)
 
-    def get(self, **parameters: Any) -> Any:
+    def get(self, /, **parameters: Any) -> Any:
         """What is at the data path of one answer: a row, a list of rows or a value; a text or bytes by ``response``."""
         if self.verb not in READING:
             raise SettingInvalid(self._unfit("get"))
@@ -92,7 +92,7 @@ class Source:
         with self._named():
             return await self._asend(self._call(self._asking.ask(row, parameters, self._first())))
 
-    async def alist(self, **parameters: Any) -> AsyncIterator[Any]:
+    async def alist(self, /, **parameters: Any) -> AsyncIterator[Any]:
         """:meth:`list` for an async function; what is cached is not used."""
         self._check("alist", READING)
         with self._named():
@@ -117,7 +117,7 @@ class Source:
         """:meth:`send` changed fields: ``update(id=5, name="x")`` (C-034)."""
         return self._as("update", row, parameters)
 
-    def delete(self, **parameters: Any) -> Any:
+    def delete(self, /, **parameters: Any) -> Any:
         """:meth:`send` the deletion: ``delete(id=5)`` (C-035)."""
         return self._as("delete", None, parameters)
 
