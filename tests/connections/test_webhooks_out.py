@@ -59,6 +59,15 @@ def test_an_answer_that_repeats_a_secret_is_recorded_without_it(tmp_path: Path) 
     assert sent.answer == "you sent *** ***"
 
 
+def test_data_that_is_no_json_is_said_to_be_none(tmp_path: Path) -> None:
+    """As a failure of the call, and before anything is recorded."""
+    with Faults() as upstream:
+        with pytest.raises(ConnectionFailed, match="`data` cannot be written as JSON") as caught:
+            hooks(upstream, tmp_path).webhook("ping", {"at": object()})
+        assert (caught.value.cause, upstream.requests) == ("request", [])
+    assert not list(tmp_path.rglob("*.jsonl"))
+
+
 def test_while_a_secret_is_replaced_both_sign(tmp_path: Path) -> None:
     """A receiver that knows only the one before, and one that knows only the new one, both accept it."""
     with Faults("good") as upstream:
@@ -126,15 +135,18 @@ def test_a_payload_is_kept_up_to_its_limit(tmp_path: Path, size: int, kept: bool
                 send_again(connection, sent)
 
 
-def _write(folder: Path, number: int, count: int) -> None:
-    log = Deliveries(folder, most_bytes=20_000)
+def _write(folder: Path, number: int, count: int, most_bytes: int) -> None:
+    log = Deliveries(folder, most_bytes)
     for place in range(count):
         log.add(Delivery(id=f"{number}-{place}", event="e", time="t", answer="x" * 50))
 
 
-def test_processes_write_into_one_record_without_losing_a_line(tmp_path: Path) -> None:
-    """Three at once, through several changes of the file: every line is whole and the newest are all there."""
-    processes = [multiprocessing.Process(target=_write, args=(tmp_path, number, 200)) for number in range(3)]
+@pytest.mark.parametrize(("most_bytes", "newest"), [(20_000, 200), (200, 2)], ids=["seldom", "at each"])
+def test_processes_write_into_one_record_without_losing_a_line(tmp_path: Path, most_bytes: int, newest: int) -> None:
+    """Three at once, through changes of the file: every line is whole and the newest are all there."""
+    processes = [
+        multiprocessing.Process(target=_write, args=(tmp_path, number, 200, most_bytes)) for number in range(3)
+    ]
     for process in processes:
         process.start()
     for process in processes:
@@ -142,9 +154,9 @@ def test_processes_write_into_one_record_without_losing_a_line(tmp_path: Path) -
         assert process.exitcode == 0
     lines = [line for path in tmp_path.glob("*.jsonl") for line in path.read_bytes().splitlines()]
     assert all(json.loads(line)["answer"] == "x" * 50 for line in lines)
-    assert all(path.stat().st_size <= 20_000 for path in tmp_path.glob("*.jsonl"))
+    assert all(path.stat().st_size <= most_bytes for path in tmp_path.glob("*.jsonl"))
     kept = {delivery.id for delivery in Deliveries(tmp_path).all()}
-    assert {f"{number}-199" for number in range(3)} <= kept or len(kept) >= 200
+    assert {f"{number}-199" for number in range(3)} <= kept or len(kept) >= newest
 
 
 @pytest.mark.parametrize("name", ["secret", "previous"])
@@ -153,3 +165,11 @@ def test_a_wrong_secret_is_refused_with_its_place(tmp_path: Path, name: str) -> 
     with Faults("good") as upstream, pytest.raises(SettingInvalid) as refused:
         hooks(upstream, tmp_path, **{name: "whsec_short"})
     assert refused.value.pointer == f"/authentication/{name}"
+
+
+def test_a_delivery_that_is_longer_than_the_record_is_kept_alone(tmp_path: Path) -> None:
+    """It has a file to itself, and the one before is there still."""
+    log = Deliveries(tmp_path, most_bytes=100)
+    for identity in ("a", "b"):
+        log.add(Delivery(id=identity, event="e", time="t", answer="x" * 200))
+    assert [one.id for one in log.all()] == ["b", "a"]

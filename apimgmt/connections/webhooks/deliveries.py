@@ -54,12 +54,18 @@ class Deliveries:
     def add(self, delivery: Delivery) -> None:
         """Write down how it is with a delivery now."""
         line = msgspec.json.encode(delivery) + b"\n"
+        while not self._written(line):
+            pass
+
+    def _written(self, line: bytes) -> bool:
+        """Whether there was room; if not, the file is put aside, and whoever comes next begins another."""
         with self._locked() as file:
-            if file.seek(0, os.SEEK_END) + len(line) > self._most_bytes:
+            size = file.seek(0, os.SEEK_END)
+            if size and size + len(line) > self._most_bytes:
                 self._path.replace(self._older)
-                self._path.write_bytes(line)
-            else:
-                file.write(line)
+                return False
+            file.write(line)
+            return True
 
     def all(self) -> list[Delivery]:
         """The last state of each, the newest first."""
@@ -86,6 +92,12 @@ class Deliveries:
             descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
             with os.fdopen(descriptor, "ab", buffering=0) as file:
                 fcntl.flock(file, fcntl.LOCK_EX)
-                if self._path.exists() and os.fstat(file.fileno()).st_ino == self._path.stat().st_ino:
+                if os.fstat(file.fileno()).st_ino == self._inode():
                     yield file
                     return
+
+    def _inode(self) -> int:
+        try:
+            return self._path.stat().st_ino
+        except FileNotFoundError:
+            return 0

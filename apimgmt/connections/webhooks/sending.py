@@ -33,7 +33,10 @@ def send(connection: Connection, event: str, data: Any, *, identity: str = "", p
 
     ``identity`` is its id, under which the receiver knows a repetition; one is made if it is empty.
     """
-    body = orjson.dumps({"type": event, "timestamp": _now(), "data": data})
+    try:
+        body = orjson.dumps({"type": event, "timestamp": _now(), "data": data})
+    except TypeError as error:
+        raise ConnectionFailed("request", f"`data` cannot be written as JSON: {error}") from None
     return _sent(connection, Delivery(id=identity or f"msg_{uuid4().hex}", event=event, time=_now(), path=path), body)
 
 
