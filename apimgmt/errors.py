@@ -107,7 +107,7 @@ CAUSES: dict[str, Cause] = {
     "tls": Cause("Check that the port speaks TLS, in version 1.2 or later, and whether it asks for a certificate."),
     "unverified": Cause("Have an administrator permit it: `tls.verify` of the connection, or `ignore_tls_errors`."),
     "proxy": Cause("Check the proxy's address, user name and password."),
-    "protocol": Cause("Check the URL: what answers there does not speak HTTP as it should."),
+    "protocol": Cause("Check the URL: what answers there is not what is expected."),
     "too-large": Cause("Ask for less at a time, or raise `mostBytes`."),
     "redirect": Cause("Use the URL that it redirects to."),
     "credential": Cause("Check the credential and its kind."),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import re
 import sys
@@ -20,14 +21,34 @@ from apimgmt.spec.intake.loader import read
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 TYPES = ("rest", "odata", "graphql", "webhook", "soap", "sql")
-# The secret that a kind of authentication cannot do without: it is asked for if nothing is said about it.
-ASKED = {"apiKey": "key", "basic": "password", "bearer": "token", "oauth2ClientCredentials": "clientSecret"}
-ASKED |= {"signature": "secret"}
+# The secrets of each kind of authentication.
+SECRETS: dict[str, tuple[str, ...]] = {
+    "none": (),
+    "apiKey": ("key",),
+    "basic": ("password",),
+    "bearer": ("token",),
+    "oauth2ClientCredentials": ("clientSecret", "headers"),
+    "oauth2AuthorizationCode": ("clientSecret", "headers"),
+    "signature": ("secret", "previous"),
+}
+# Those that it cannot do without, which are asked for if nothing is said about them.
+ASKED = {kind: names[0] for kind, names in SECRETS.items() if names and kind != "oauth2AuthorizationCode"}
 SOURCE = "NAME[=SOURCE]"
 LIMIT = re.compile(r"(\d+)(?:/(\d+(?:\.\d+)?))?")
 # What a connection is shown with and what is not sent back.
 SHOWN = ("id", "created", "warnings")
 
+
+class Seconds(click.FloatRange):
+    """Seconds as connections have them."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """The number; not-a-number is in every range."""
+        number: float = super().convert(value, param, ctx)
+        return self.fail(f"{value} is no number of seconds", param, ctx) if math.isnan(number) else number
+
+
+SECONDS = Seconds(0, 3600, min_open=True)
 OPTIONS = (
     click.option("--type", "type_", type=click.Choice(TYPES), help="What the other system speaks.  [default: rest]"),
     click.option("--auth", metavar="KIND", help="none, apiKey, basic, bearer, oauth2ClientCredentials ..."),
@@ -44,8 +65,8 @@ OPTIONS = (
     click.option(
         "--limit", metavar="N/SECONDS", help="Most requests in so many seconds, 60 if left out; none: no limit."
     ),
-    click.option("--timeout", type=float, metavar="SECONDS", help="For each attempt."),
-    click.option("--deadline", type=float, metavar="SECONDS", help="For a call with all its attempts."),
+    click.option("--timeout", type=SECONDS, metavar="SECONDS", help="For each attempt."),
+    click.option("--deadline", type=SECONDS, metavar="SECONDS", help="For a call with all its attempts."),
     click.option("--retries", type=int, metavar="N", help="How often a call is repeated at most."),
     click.option("--idempotency-key", metavar="FIELD", help="The header field that makes a repeated POST harmless."),
     click.option("--proxy", metavar="URL", help="The proxy that calls go through; none: no proxy."),
@@ -143,16 +164,25 @@ def pairs_of(option: str, texts: Sequence[str]) -> dict[str, str]:
 
 
 def _authentication(body: dict[str, Any], said: Mapping[str, Any]) -> None:
-    held = body.get("authentication", {"kind": "none"})
+    held = {"kind": "none", **body.get("authentication", {})}
     if said["auth"] and said["auth"] != held.get("kind"):
         held = {"kind": said["auth"]}
-    fields = {name: value_of(text) for name, text in pairs_of("--set", said["fields"]).items()}
+    fields = {name: _field(held["kind"], name, text) for name, text in pairs_of("--set", said["fields"]).items()}
     given = dict(map(_secret, said["secrets"]))
     asked = ASKED.get(said["auth"] or "")
     if asked and asked not in given and asked not in held and asked not in fields:
         given[asked] = secret_from(asked, None)
     if said["auth"] or fields or given:
         body["authentication"] = {**held, **fields, **given}
+
+
+def _field(kind: str, name: str, text: str) -> Any:
+    """A field of the authentication; refused if it is a secret. Those of the known kinds are texts and objects."""
+    if name in SECRETS.get(kind, ()):
+        how = "write --file" if name == "headers" else f"write --secret {name}"
+        raise click.UsageError(f"{name} is a secret, which others could read on the command line: {how}")
+    found = value_of(text)
+    return found if kind not in SECRETS or isinstance(found, str | dict | list) else text
 
 
 def _proxy(body: dict[str, Any], said: Mapping[str, Any]) -> None:

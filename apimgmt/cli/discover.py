@@ -10,7 +10,7 @@ import click
 
 from apimgmt.cli.connectioncalls import path_of
 from apimgmt.cli.files import read_document
-from apimgmt.cli.output import columns, output_option, progress, show
+from apimgmt.cli.output import columns, output_option, plain, progress, show
 from apimgmt.cli.remote import Admin, remote_options
 
 KINDS = ("openapi", "odata", "wsdl", "database")
@@ -44,15 +44,19 @@ def discover(admin: Admin, name: str, source: str | None, kind: str | None, outp
     content, headers = None, {}
     if source is not None and (source == "-" or Path(source).exists()) and kind != "database":
         content, media_type = read_document(source)
+        if not content.strip():
+            raise click.UsageError(f"{source} is empty")
         headers = {
             "Content-Type": "application/xml" if content.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"<" else media_type
         }
     elif source is not None:
         params["from"] = source
+        if kind != "database" and "://" not in source:
+            click.echo(f"there is no file {source} here: asking {name} for it", err=True)
     with progress(f"looking at {name}"):
         path = f"{path_of(name)}/discovery"
         found = admin.send("POST", path, params=params, content=content, headers=headers).json()
-    show(output, found, lambda value: list(_lines(value)))
+    show(output, found, lambda value: map(plain, _lines(value)))
 
 
 def _lines(value: Any) -> Iterator[str]:
@@ -61,6 +65,8 @@ def _lines(value: Any) -> Iterator[str]:
     for one in value["leftOut"]:
         yield f"left out: {one['what']}: {one['why']}"
     yield from value["notes"]
+    if not entities:
+        yield "nothing was found that could be an entity"
     if value["others"]:
         yield f"not found any more, or made by hand: {', '.join(value['others'][:20])}"
     waiting = sum(one["state"] == "new" and not one["stored"] for one in entities)

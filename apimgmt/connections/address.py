@@ -18,7 +18,9 @@ def joined(base: str, path: str) -> str:
         raise ConnectionFailed("address", "a path below the base URL is needed, and it must not start with two slashes")
     if path.lower().startswith(("http://", "https://")):
         if origin(path) != origin(base):
-            raise ConnectionFailed("address", "the URL is of another origin than the connection")
+            raise ConnectionFailed(
+                "address", "the URL is of another origin than the connection; give a path below its base URL"
+            )
         return path
     return f"{base.rstrip('/')}/{path.lstrip('/')}" if path else base
 

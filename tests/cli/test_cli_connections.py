@@ -15,7 +15,7 @@ from responses.matchers import header_matcher, json_params_matcher, query_param_
 
 import apimgmt.asgi  # noqa: F401  registers every plug-in
 from apimgmt.cli.commands import apimgmt as program
-from apimgmt.cli.connectionsettings import ASKED
+from apimgmt.cli.connectionsettings import ASKED, SECRETS
 from apimgmt.connections.configuration import Configuration
 from apimgmt.reading import read
 from apimgmt.registry import find, names
@@ -160,6 +160,42 @@ def test_a_secret_on_the_command_line_is_refused(option: str) -> None:
     assert "env:VARIABLE" in result.output and "t0ken-4711" not in result.output
 
 
+@pytest.mark.rows("C-018")
+@pytest.mark.parametrize("kind", [kind for kind, secrets in SECRETS.items() if secrets])
+def test_a_secret_is_no_field_that_is_set(kind: str) -> None:
+    """``--set`` says how a secret is given, for every kind; it does not say the secret again."""
+    for name in SECRETS[kind]:
+        result = run("add", "crm", URL, "--auth", kind, "--set", f"{name}=t0ken-4711")
+        assert result.exit_code == 2
+        assert f"{name} is a secret" in result.output and "t0ken-4711" not in result.output
+
+
+def test_a_field_that_looks_like_a_number_is_a_text(admin: responses.RequestsMock) -> None:
+    """Ids of clients and user names often are digits; an object stays one."""
+    said = ("--set", "clientId=4711", "--set", 'parameters={"audience": "x"}', "--secret", "clientSecret=env:S")
+    body = sent_by(admin, "--auth", "oauth2ClientCredentials", *said, S="s")
+    assert body["authentication"] == {
+        "kind": "oauth2ClientCredentials",
+        "clientId": "4711",
+        "parameters": {"audience": "x"},
+        "clientSecret": "s",
+    }
+
+
+@pytest.mark.parametrize("seconds", ["nan", "inf", "0", "-1", "3600.1", "soon"])
+def test_what_is_no_time_is_refused_here(seconds: str) -> None:
+    """With the option, and not as an admin API that cannot be reached."""
+    result = run("add", "crm", URL, "--timeout", seconds)
+    assert result.exit_code == 2 and "--timeout" in result.output
+
+
+def test_an_answer_cannot_steer_the_terminal(admin: responses.RequestsMock, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Escape sequences of another system are shown as texts; a table has them nowhere."""
+    answer(admin, "GET", "/connections", [{**CRM, "baseUrl": "https://x/\x1b]0;t\x07\x9b31m"}])
+    shown = run("list").stdout
+    assert "https://x/\\x1b]0;t\\x07\\x9b31m" in shown and "\x1b" not in shown
+
+
 def test_files_are_read(admin: responses.RequestsMock, tmp_path: Path) -> None:
     """Certificate, key and authorities; user and password of a proxy; a secret header."""
     for name in ("our.pem", "our.key", "ca.pem"):
@@ -293,7 +329,9 @@ def test_the_secret_that_is_asked_for_is_one_of_its_kind() -> None:
         }
         for kind in names("connection authentication")
     }
-    assert all(ASKED[kind] in secrets[kind] for kind in ASKED)
+    oauth = {kind for kind in SECRETS if kind.startswith("oauth2")}
+    assert {kind: set(names) - {"headers"} for kind, names in SECRETS.items()} == secrets
+    assert {kind for kind, names in SECRETS.items() if "headers" in names} == oauth
     required = {"bearer", "apiKey", "signature"}
     assert required <= set(ASKED)
 

@@ -102,3 +102,28 @@ def test_replace_without_store_is_wrong_use() -> None:
     """It says so."""
     result = run("--replace")
     assert result.exit_code == 2 and "--replace is for --store" in result.output
+
+
+def test_a_file_that_is_empty_is_not_looked_for_elsewhere(tmp_path: Path) -> None:
+    """Nothing is sent."""
+    (tmp_path / "none.json").write_text("\n")
+    result = run("--from", str(tmp_path / "none.json"))
+    assert result.exit_code == 2 and "none.json is empty" in result.output
+
+
+def test_a_file_that_is_not_here_is_said_to_be_asked_for(admin: responses.RequestsMock) -> None:
+    """A path may be one of the other system: whoever meant a file sees what became of it."""
+    admin.post(PATH, json={**FOUND, "entities": [], "others": []}, match=[query_param_matcher({"from": "openapi.jsn"})])
+    result = run("--from", "openapi.jsn")
+    assert "there is no file openapi.jsn here" in result.stderr
+    assert "nothing was found that could be an entity" in result.stdout
+
+
+def test_a_description_cannot_steer_the_terminal(admin: responses.RequestsMock) -> None:
+    """Not by a path, nor by what was left out and why."""
+    entity = {**FOUND["entities"][0], "definition": {"path": "/\x1b[2J"}}
+    left = [{"what": "GET /\x1b]0;x\x07", "why": "'\r\n'"}]
+    admin.post(PATH, json={**FOUND, "entities": [entity], "leftOut": left})
+    lines = run("--from", "https://crm.example/openapi.json").stdout
+    assert "\x1b" not in lines and "\r" not in lines
+    assert "GET /\\x1b[2J" in lines and "left out: GET /\\x1b]0;x\\x07: '\\x0d\\x0a'" in lines

@@ -62,7 +62,7 @@ def test_tables_and_views_become_entities(tmp_path: Path) -> None:
     [
         (Asked(content=b"x"), "describes itself"),
         (Asked(kind="openapi"), "is discovered by database"),
-        (Asked(source="nowhere"), "database"),
+        (Asked(source="nowhere"), "there is no schema 'nowhere'; there are: main"),
     ],
     ids=["document", "kind", "schema"],
 )

@@ -96,6 +96,14 @@ def test_a_wsdl_that_is_not_there_is_told(platform: Control) -> None:
         platform.discoveries.discover("crm", Asked(source="http://127.0.0.1:" + _port(platform) + "/other"))
 
 
+@pytest.mark.parametrize("content", [b"<html><body>Sign in</body></html>", b'<x:Edmx xmlns:x="urn:x" Version="1.0"/>'])
+def test_what_is_no_wsdl_is_told(platform: Control, content: bytes) -> None:
+    """The page of a sign-in, say: zeep takes any XML for a WSDL without a service."""
+    with pytest.raises(Problem, match="this is no WSDL") as caught:
+        platform.discoveries.discover("crm", Asked(content=content))
+    assert caught.value.code == "connection-failed"
+
+
 def test_a_schema_that_includes_nothing_is_told(platform: Control) -> None:
     """What zeep has no error of its own for is an answer too, and no defect of ours."""
     types = '<types><xsd:schema targetNamespace="urn:y"><xsd:include/></xsd:schema></types>'

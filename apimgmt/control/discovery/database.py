@@ -6,6 +6,7 @@ from typing import Any
 
 from apimgmt.connections.entities.database import Database
 from apimgmt.control.discovery import MOST_ENTITIES, Discovered, Found, LeftOut, unique
+from apimgmt.errors import ConnectionFailed
 
 
 def discovered(database: Database, schema: str) -> Discovered:
@@ -15,6 +16,8 @@ def discovered(database: Database, schema: str) -> Discovered:
     with database.session() as session:
         inspector = database.inspector(session)
         own = schema or None
+        if own and own not in (known := inspector.get_schema_names()):
+            raise ConnectionFailed("request", f"there is no schema {own[:200]!r}; there are: {', '.join(known[:20])}")
         views = set(inspector.get_view_names(own))
         names = sorted({*inspector.get_table_names(own), *views})
         left_out += [LeftOut(what=name, why=f"at most {MOST_ENTITIES} tables") for name in names[MOST_ENTITIES:]]

@@ -7,7 +7,7 @@ from typing import Any
 from apimgmt.connections.connection import Connection
 from apimgmt.connections.entities.description import Description
 from apimgmt.control.discovery import MOST_ENTITIES, Discovered, Found, LeftOut, unique
-from apimgmt.errors import SettingInvalid
+from apimgmt.errors import ConnectionFailed, SettingInvalid
 
 MOST_PARTS = 500
 
@@ -27,12 +27,16 @@ def described(connection: Connection, location: str, content: bytes) -> tuple[An
 
 
 def discovered(service: Any, digest: str) -> Discovered:
-    """An entity for every operation, of the first SOAP port that has it."""
+    """An entity for every operation, of the first SOAP port that has it; raises ConnectionFailed without any port."""
     found: dict[str, Found] = {}
     left_out: list[LeftOut] = []
     notes: list[str] = []
     taken: set[tuple[str, str]] = set()
-    for name, port_name, port in service.ports():
+    ports = list(service.ports())
+    if not ports:
+        # zeep takes any XML
+        raise ConnectionFailed("protocol", "this is no WSDL, or one that has no service")
+    for name, port_name, port in ports:
         operations = service.operations(port)
         if operations is None:
             left_out.append(LeftOut(what=f"port {port_name} of {name}", why="its binding is not SOAP"))
