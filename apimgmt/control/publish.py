@@ -72,7 +72,11 @@ class Publisher:
             if row is None:
                 self._refuse_foreign_folder()
                 row = self._keep(transaction, Snapshot(number=1, created=now(), environment=self._environment))
-            snapshot = self._archive.load_snapshot(row.digest)
+            try:
+                snapshot = self._archive.load_snapshot(row.digest)
+            except SnapshotRefused as error:
+                remedy = "restore the data folder (compiled, snapshots) of the same time as the database"
+                raise SettingInvalid(f"the data folder lacks what the database published: {error}; {remedy}") from None
         self._point_at(row.digest)
         if snapshot.environment != self._environment:
             self.publish(lambda transaction: None)

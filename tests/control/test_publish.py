@@ -230,6 +230,14 @@ def test_an_empty_store_does_not_take_apis_off_the_air(settings: Settings, store
     empty.close()
 
 
+def test_a_database_without_its_data_folder_is_refused_with_what_to_do(settings: Settings, store: Store) -> None:
+    """A backup of the database alone: what was compiled is not in it."""
+    control = Control(settings, store, Archive(settings.root / "first"), take_in)
+    control.publish(_upload(control))
+    with pytest.raises(SettingInvalid, match=r"lacks what the database published: .* restore the data folder"):
+        Control(settings, store, Archive(settings.root / "empty"), take_in)
+
+
 def test_two_control_planes_cannot_give_one_number_twice(store: Store, archive: Archive, control: Control) -> None:
     """The number is a primary key: the second writer fails instead of overwriting."""
     with pytest.raises(Exception, match=r"(?i)unique"), store.writing() as transaction:
