@@ -9,8 +9,9 @@ from apimgmt.errors import SettingInvalid
 from apimgmt.model import Struct
 from apimgmt.processes.expressions.operators import truthy
 from apimgmt.processes.flows import Perform, Scope
-from apimgmt.processes.flows.compiling import Compiler, Switched, directive
+from apimgmt.processes.flows.compiling import Compiler, directive
 from apimgmt.processes.flows.definition import named, strictly
+from apimgmt.processes.flows.performing import Switched
 from apimgmt.processes.flows.template import Evaluate, immediate, now_of
 from apimgmt.reading import pointer
 from apimgmt.registry import register
