@@ -93,7 +93,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     connections_per_address: Annotated[int, Meta(description="Most connections from one address to one worker; 0 is no limit.", ge=0)] = 0
     in_flight: Annotated[int, Meta(description="Most requests of one worker at a time.", ge=1)] = 200
     graceful_seconds: Annotated[float, Meta(description="Time for running requests at shutdown, in seconds.", ge=0)] = 30.0
-    threads: Annotated[int, Meta(description="Threads of one worker for synchronous process functions.", ge=1)] = 40
+    threads: Annotated[int, Meta(description="Threads of one worker for each process function that is not async; ten times as many for all of them.", ge=1)] = 40
     poll_seconds: Annotated[float, Meta(description="How often a worker looks for a new snapshot, in seconds.", gt=0)] = 0.1
     counters: Annotated[int, Meta(description="Most counters of limits and quotas on this machine; 536 bytes of disk each.", ge=1024)] = 65_536
     egress_allow: Annotated[str, Meta(description="Hosts and networks beyond the public internet that connections may call, separated by commas: `crm.internal`, `*.corp.example`, `10.1.0.0/16`, `localhost`; with `:port` behind it, that port alone.")] = ""
