@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
 from apimgmt.connections import Reply
-from apimgmt.connections.entities.filters import conditions, counted, named, orders
+from apimgmt.connections.entities.filters import conditions, counted, named, orders, several
 from apimgmt.connections.entities.literals import clause, predicate
 from apimgmt.connections.entities.member import Member
 from apimgmt.connections.entities.pages import followed
@@ -48,7 +48,7 @@ class Entities:
         They are filtered, sorted and cut by the service (``$filter``, ``$orderby``, ``$top``, ``$skip``, ``$select``),
         and its links to further pages are followed, within its origin, as rows are taken.
         """
-        chosen = [named(name, self._members) for name in ([fields] if isinstance(fields, str) else fields)]
+        chosen = [named(name, self._members) for name in several("fields", fields)]
         sorted_by = [f"{member} desc" if descending else member for member, descending in orders(order, self._members)]
         clauses = [clause(self._members[one.member], one) for one in conditions(where, equals, self._members)]
         most = counted("limit", limit)

@@ -35,6 +35,8 @@ class Order(NamedTuple):
 
 def conditions(where: Mapping[str, Any] | None, equals: Mapping[str, Any], known: Collection[str]) -> list[Condition]:
     """What must hold, every name looked up in ``known``; raises ConnectionFailed("request")."""
+    if where is not None and not isinstance(where, Mapping):
+        raise ConnectionFailed("request", "`where` is an object: columns, and what must hold of them")
     found: list[Condition] = []
     for name, wanted in [*(where or {}).items(), *equals.items()]:
         named(name, known)
@@ -53,7 +55,7 @@ def conditions(where: Mapping[str, Any] | None, equals: Mapping[str, Any], known
 
 def orders(given: str | Iterable[str], known: Collection[str]) -> list[Order]:
     """What to sort by: ``name``, or ``-name`` for the largest first."""
-    texts = [given] if isinstance(given, str) else list(given)
+    texts = several("order", given)
     return [Order(named(text.removeprefix("-"), known), text.startswith("-")) for text in texts if text]
 
 
@@ -63,6 +65,14 @@ def named(name: Any, known: Collection[str]) -> str:
         there = ", ".join(sorted(known)[:30]) or "none"
         raise ConnectionFailed("request", f"there is no member {str(name)[:100]!r}; there are: {there}")
     return str(name)
+
+
+def several(what: str, given: Any) -> list[str]:
+    """A text, or several; raises ConnectionFailed("request") for anything else."""
+    texts = [given] if isinstance(given, str) else list(given) if isinstance(given, Iterable) else [given]
+    if not all(isinstance(text, str) for text in texts):
+        raise ConnectionFailed("request", f"`{what}` is a name, or a list of names")
+    return texts
 
 
 def counted(what: str, number: Any) -> int | None:

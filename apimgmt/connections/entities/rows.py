@@ -15,7 +15,7 @@ import sqlalchemy
 from sqlalchemy import ColumnElement
 
 from apimgmt.connections.entities.database import Database, told
-from apimgmt.connections.entities.filters import Condition, conditions, counted, named, orders
+from apimgmt.connections.entities.filters import Condition, conditions, counted, named, orders, several
 from apimgmt.errors import ConnectionFailed
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class Rows:
         A session with the database is held until the last row or until the iterator is closed. Raises ConnectionFailed.
         """
         columns = self._columns()
-        shown = [columns[named(name, columns)] for name in ([fields] if isinstance(fields, str) else fields)]
+        shown = [columns[named(name, columns)] for name in several("fields", fields)]
         statement = sqlalchemy.select(*(shown or columns.values())).where(*self._where(where, equals))
         for member, descending in orders(order, columns):
             statement = statement.order_by(columns[member].desc() if descending else columns[member].asc())
