@@ -46,7 +46,7 @@ def who_can(admin: Admin, method: str, path: str, output: str) -> None:
 def can(admin: Admin, who: str, method: str, path: str, output: str) -> None:
     """Say whether WHO may call METHOD PATH, and why; exit code 1 if not.
 
-    WHO is key:NAME, user:NAME, application:NAME, certificate:NAME or nobody.
+    WHO is key:NAME, user:NAME, application:NAME, certificate:SUBJECT or nobody.
 
     \b
     Example:

@@ -28,7 +28,9 @@ def given_name(name: str, taken: Collection[str]) -> str:
         detail = "must be 1 to 100 letters, digits, spaces and `_.-`, beginning with a letter or digit"
         raise invalid("query", "name", "pattern", detail)
     if name in taken:
-        raise Problem("conflict", f"there is an API named {name!r}; choose another name, or PUT a new revision of it")
+        raise Problem(
+            "conflict", f"there is an API named {name!r}; choose another name, or make it a revision (`--revision-of`)"
+        )
     return name
 
 
@@ -64,7 +66,10 @@ def check_free(base_path: str, api: str, around: dict[str, tuple[str, str]]) -> 
         raise Problem("conflict", f"{base_path} belongs to the gateway; pass another basePath or a prefix")
     owner, name = around.get(base_path, (api, ""))
     if owner != api:
-        remedy = "pass basePath=/... or prefix=/... to place this one elsewhere, or PUT a revision of that API"
+        remedy = (
+            "place this one elsewhere with basePath or prefix (`apimgmt upload --prefix /...`), or make it a "
+            f"revision of that API (`--revision-of {name}`)"
+        )
         raise Problem("conflict", f"the base path {base_path or '/'} belongs to the API {name!r}; {remedy}")
 
 
