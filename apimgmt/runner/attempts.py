@@ -24,12 +24,16 @@ class GivenUp(Exception):
 
 
 class Attempts:
-    """Those of one runner; a run is begun, and begun again at most ``again`` times."""
+    """Those of one runner; a run is begun, and begun again at most ``again`` times.
 
-    def __init__(self, root: Path, again: int) -> None:
+    ``together`` is at how many ends of the process it may have been under way before it has to wait for its turn.
+    """
+
+    def __init__(self, root: Path, again: int, together: int | None = None) -> None:
         self._folder = root / "durable" / "begun"
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._again = again
+        self._together = min(TOGETHER_MOST, again) if together is None else together
         self._turn = asyncio.Lock()
 
     @contextlib.asynccontextmanager
@@ -40,7 +44,7 @@ class Attempts:
         if before > self._again:
             path.unlink()
             raise GivenUp
-        is_suspect = before >= min(TOGETHER_MOST, self._again)
+        is_suspect = before >= self._together
         async with self._turn if is_suspect else contextlib.nullcontext():
             with path.open("ab") as file:
                 # one more byte is there or is not, whenever the process ends

@@ -15,10 +15,11 @@ from typing import Any
 
 import msgspec
 import psutil
+import sqlalchemy
 
 from apimgmt.archive import Archive
 from apimgmt.model import Binding
-from apimgmt.runs.orders import Asked, Order, Orders
+from apimgmt.runs.orders import Asked, Order, Orders, Outcome
 from apimgmt.settings import Settings, to_environment
 from apimgmt.spec.compiler.compiler import compile_document
 from apimgmt.spec.intake.loader import load
@@ -172,3 +173,26 @@ def until(condition: Callable[[], Any], seconds: float = PATIENCE) -> Any:
             return found
         time.sleep(0.05)
     raise AssertionError("it did not happen in time")
+
+
+def outcome(place: Place, identity: str) -> Outcome:
+    """How a run ended, once it did."""
+    found: Outcome = until(lambda: place.orders.outcome(identity))
+    return found
+
+
+def ended(place: Place, identity: str) -> str:
+    """In which state it ended."""
+    return outcome(place, identity).state
+
+
+def runners(url: str) -> int:
+    """How many runners have said that they live; 0 while there is no table."""
+    engine = sqlalchemy.create_engine(url)
+    try:
+        with engine.connect() as database:
+            return int(database.execute(sqlalchemy.text("SELECT count(*) FROM dbos.apimgmt_runners")).scalar_one())
+    except sqlalchemy.exc.SQLAlchemyError:
+        return 0
+    finally:
+        engine.dispose()

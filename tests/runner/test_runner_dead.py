@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from runner_place import FLOW, HANDLERS, Place, until
+from runner_place import FLOW, HANDLERS, Place, ended, until
 
 from apimgmt.model import Binding
 from apimgmt.runs.store import RunStore
@@ -37,7 +37,7 @@ def test_a_run_that_ends_its_process_is_given_up_and_can_be_tried_again(tmp_path
         record = until(lambda: (found := RunStore(place.settings.root).find(deadly)) and found.fault and found)
         assert (record.state, record.fault.detail) == ("dead", "It was begun too often.")
         others.append(place.order(6, Binding(kind="flow", config={"definition": FLOW})))
-        assert [until(lambda i=one: place.orders.outcome(i)).state for one in others] == ["succeeded"] * 5
+        assert [ended(place, one) for one in others] == ["succeeded"] * 5
         Path(f"{place.ledger}.mended").touch()
         place.orders.command(deadly, "retry")
         until(lambda: (found := place.orders.outcome(deadly)) and found.state == "succeeded")

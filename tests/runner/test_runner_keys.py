@@ -8,7 +8,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from runner_place import FLOW, PATIENCE, Place, step, until
+from runner_place import FLOW, PATIENCE, Place, ended, step, until
 
 from apimgmt.model import Binding, ConnectionEntry, Snapshot
 
@@ -70,12 +70,12 @@ def test_a_call_that_was_killed_is_made_again_with_the_same_key(tmp_path: Path, 
         place.kill_child()
         until(lambda: len(ledger.keys) >= 2)
         ledger.may_answer.set()
-        assert until(lambda: place.orders.outcome(identity)).state == "succeeded"
+        assert ended(place, identity) == "succeeded"
         first, second, third = ledger.keys
         assert first == second and first and third and third != first
         assert place.lines()["1 1 begin"] == 1
         other = place.order(2, binding)
-        assert until(lambda: place.orders.outcome(other)).state == "succeeded"
+        assert ended(place, other) == "succeeded"
         assert len({*ledger.keys}) == 4 and len(ledger.keys) == 5
     finally:
         place.close()
