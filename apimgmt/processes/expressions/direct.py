@@ -8,26 +8,34 @@ jq itself, and a test holds the two against each other.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection
 from typing import Any
 
 from apimgmt.processes.expressions import ExpressionFailed
 from apimgmt.processes.expressions.budget import STEPS, budget, check_size, check_weight
+from apimgmt.processes.expressions.composed import (
+    both,
+    constant,
+    either,
+    field_of,
+    identity,
+    item_of,
+    key_of,
+    listed,
+    mapped,
+    metered,
+    operation,
+)
 from apimgmt.processes.expressions.operators import (
     FUNCTIONS,
     OPERATORS,
     Undecided,
-    field,
-    item,
-    kind,
     text,
     truthy,
 )
-from apimgmt.processes.expressions.rows import CALLS, constant_of, distinct, is_constant, known
+from apimgmt.processes.expressions.rows import CALLS, Run, Variables, distinct
 from apimgmt.processes.expressions.tokens import Inserted, Token, Unknown, tokens
 
-Variables = Mapping[str, Any]
-Run = Callable[[Any, Variables], Any]
 # from the loosest to the closest; comparisons do not associate
 _LEVELS: tuple[tuple[str, ...], ...] = (("==", "!=", "<", "<=", ">", ">="), ("+", "-"), ("*", "/", "%"))
 _CONSTANTS = {"true": True, "false": False, "null": None}
@@ -118,13 +126,13 @@ class Parser:
     def _or(self) -> Run:
         left = self._and()
         while self._next("word", "or"):
-            left = _either(left, self._and())
+            left = either(left, self._and())
         return left
 
     def _and(self) -> Run:
         left = self._binary(0)
         while self._next("word", "and"):
-            left = _both(left, self._binary(0))
+            left = both(left, self._binary(0))
         return left
 
     def _binary(self, level: int) -> Run:
@@ -132,7 +140,7 @@ class Parser:
             return self._postfix()
         left = self._binary(level + 1)
         while sign := self._next("sign", *_LEVELS[level]):
-            left = _operation(OPERATORS[sign], left, self._binary(level + 1))
+            left = operation(OPERATORS[sign], left, self._binary(level + 1))
             if level == 0 and self._next("sign", *_LEVELS[0]):
                 raise Unknown
         return left
@@ -143,12 +151,12 @@ class Parser:
             word = self._words[self._at]
             if word.kind == "field":
                 self._at += 1
-                run = _field(run, str(word.value)[1:])
+                run = field_of(run, str(word.value)[1:])
             elif self._next("sign", "["):
                 run = self._index(run)
             elif word == ("sign", ".") and self._words[self._at + 1].kind == "string":
                 self._at += 1
-                run = _field(run, self._text())
+                run = field_of(run, self._text())
             else:
                 return run
 
@@ -156,12 +164,12 @@ class Parser:
         negative = self._next("sign", "-")
         word = self._words[self._at]
         if word.kind == "string" and not negative:
-            step = _field(run, self._text())
+            step = field_of(run, self._text())
         else:
             number = self.take("number")
             if not number.isdigit() or len(number) > MOST_DIGITS:
                 raise Unknown
-            step = _item(run, -int(number) if negative else int(number))
+            step = item_of(run, -int(number) if negative else int(number))
         self.take("sign", "]")
         return step
 
@@ -169,9 +177,9 @@ class Parser:
         word = self._words[self._at]
         self._at += 1
         if word.kind == "field":
-            return _field(_identity, str(word.value)[1:])
+            return field_of(identity, str(word.value)[1:])
         if word.kind == "number":
-            return _constant(_literal(str(word.value)))
+            return constant(_literal(str(word.value)))
         if word.kind == "string":
             return self._string(word.value)
         if word.kind == "variable":
@@ -183,7 +191,7 @@ class Parser:
     def _bracketed(self, word: Token) -> Run:
         if word == ("sign", "."):
             following = self._words[self._at]
-            return _field(_identity, self._text()) if following.kind == "string" else _identity
+            return field_of(identity, self._text()) if following.kind == "string" else identity
         if word == ("sign", "("):
             inner = self.pipe()
             self.take("sign", ")")
@@ -201,7 +209,7 @@ class Parser:
 
     def _word(self, name: str) -> Run:
         if name in _CONSTANTS:
-            return _constant(_CONSTANTS[name])
+            return constant(_CONSTANTS[name])
         if name == "if":
             return self._condition()
         if name == "map":
@@ -209,7 +217,7 @@ class Parser:
         if self._next("sign", "("):
             return self._call(name)
         if name == "distinct":
-            return _metered(lambda value, variables: distinct(value), 1)
+            return metered(lambda value, variables: distinct(value), 1)
         function = FUNCTIONS.get(name)
         if function is None:
             raise Unknown
@@ -225,7 +233,7 @@ class Parser:
         made = CALLS.get((name, len(arguments)))
         if made is None:
             raise Unknown
-        return _metered(made(*arguments), self._cost(start))
+        return metered(made(*arguments), self._cost(start))
 
     def _cost(self, start: int) -> int:
         """The steps of what was read from there on: its words, and those that are inserted into its strings."""
@@ -243,7 +251,7 @@ class Parser:
         if self._next("word", "elif"):
             otherwise = self._condition()
         else:
-            otherwise = self.pipe() if self._next("word", "else") else _identity
+            otherwise = self.pipe() if self._next("word", "else") else identity
             self.take("word", "end")
         return lambda value, variables: (then if truthy(condition(value, variables)) else otherwise)(value, variables)
 
@@ -255,7 +263,7 @@ class Parser:
         while self._next("sign", "|"):
             steps.append(self._step())
         self.take("sign", ")")
-        return _metered(_mapped(steps), self._cost(start))
+        return metered(mapped(steps), self._cost(start))
 
     def _step(self) -> tuple[bool, Run]:
         """One step of a pipe in a map, and whether it only selects."""
@@ -278,7 +286,7 @@ class Parser:
             first, rest = parts[0], self.pipe()
             parts = [lambda value, variables: rest(first(value, variables), variables)]
         self.take("sign", "]")
-        return _list(parts)
+        return listed(parts)
 
     def _object(self) -> Run:
         members: list[tuple[Run, Run]] = []
@@ -286,17 +294,17 @@ class Parser:
             if members:
                 self.take("sign", ",")
             members.append(self._member())
-        return lambda value, variables: {_key(key(value, variables)): run(value, variables) for key, run in members}
+        return lambda value, variables: {key_of(key(value, variables)): run(value, variables) for key, run in members}
 
     def _member(self) -> tuple[Run, Run]:
         word = self._words[self._at]
         self._at += 1
         if word.kind == "variable":
             name = str(word.value)[1:]
-            return _constant(name), self._variable(name)
+            return constant(name), self._variable(name)
         if word.kind == "word" or (word.kind == "string" and _is_plain(word.value)):
             name = str(word.value) if word.kind == "word" else str(word.value[0])
-            key, usual = _constant(name), _field(_identity, name)
+            key, usual = constant(name), field_of(identity, name)
         elif word.kind == "string":
             key, usual = self._string(word.value), None
         elif word == ("sign", "("):
@@ -320,8 +328,8 @@ class Parser:
 
     def _string(self, pieces: Any) -> Run:
         if _is_plain(pieces):
-            return _constant(pieces[0])
-        parts = [self._inserted(piece) if isinstance(piece, Inserted) else _constant(piece) for piece in pieces]
+            return constant(pieces[0])
+        parts = [self._inserted(piece) if isinstance(piece, Inserted) else constant(piece) for piece in pieces]
 
         def run(value: Any, variables: Variables) -> str:
             texts = [text(part(value, variables)) for part in parts]
@@ -335,91 +343,6 @@ class Parser:
         run = inner.pipe()
         inner.take("end")
         return run
-
-
-def _identity(value: Any, variables: Variables) -> Any:
-    return value
-
-
-def _constant(constant: Any) -> Run:
-    def run(value: Any, variables: Variables) -> Any:
-        return constant
-
-    return known(run, constant)
-
-
-def _list(parts: list[Run]) -> Run:
-    def run(value: Any, variables: Variables) -> list[Any]:
-        return [part(value, variables) for part in parts]
-
-    return known(run, [constant_of(part) for part in parts]) if all(map(is_constant, parts)) else run
-
-
-def _field(run: Run, name: str) -> Run:
-    if run is _identity:
-        return lambda value, variables: value.get(name) if type(value) is dict else field(value, name)
-    return lambda value, variables: field(run(value, variables), name)
-
-
-def _item(run: Run, index: int) -> Run:
-    return lambda value, variables: item(run(value, variables), index)
-
-
-def _either(left: Run, right: Run) -> Run:
-    return lambda value, variables: truthy(left(value, variables)) or truthy(right(value, variables))
-
-
-def _both(left: Run, right: Run) -> Run:
-    return lambda value, variables: truthy(left(value, variables)) and truthy(right(value, variables))
-
-
-def _operation(operator: Callable[[Any, Any], Any], left: Run, right: Run) -> Run:
-    # jq works out the right side first; which of two errors is told depends on it
-    def run(value: Any, variables: Variables) -> Any:
-        second = right(value, variables)
-        return operator(left(value, variables), second)
-
-    return run
-
-
-def _mapped(steps: list[tuple[bool, Run]]) -> Run:
-    def one(value: Any, variables: Variables, found: list[Any]) -> None:
-        for selects, run in steps:
-            result = run(value, variables)
-            if not selects:
-                value = result
-            elif not truthy(result):
-                return
-        found.append(value)
-
-    def every(value: Any, variables: Variables) -> list[Any]:
-        if isinstance(value, dict):
-            value = list(value.values())
-        if not isinstance(value, list):
-            raise ExpressionFailed(f"Cannot iterate over {kind(value)}")
-        found: list[Any] = []
-        for each in value:
-            one(each, variables, found)
-        return found
-
-    return every
-
-
-def _metered(run: Run, cost: int) -> Run:
-    """What is done for every item, at so many steps each."""
-
-    def metered(value: Any, variables: Variables) -> Any:
-        if isinstance(value, list | dict):
-            budget.spend(len(value) * cost)
-        return run(value, variables)
-
-    return metered
-
-
-def _key(value: Any) -> str:
-    if not isinstance(value, str):
-        raise ExpressionFailed("Object keys must be strings")
-    return value
 
 
 def _literal(number: str) -> int | float:

@@ -8,9 +8,10 @@ from typing import Any
 
 from apimgmt.processes.expressions import ExpressionFailed
 from apimgmt.processes.expressions.children import Children, program
-from apimgmt.processes.expressions.direct import Run, compiled
+from apimgmt.processes.expressions.direct import compiled
 from apimgmt.processes.expressions.notation import translated
 from apimgmt.processes.expressions.operators import Undecided
+from apimgmt.processes.expressions.rows import Run
 from apimgmt.processes.expressions.tokens import Unknown
 
 LONGEST = 10_000

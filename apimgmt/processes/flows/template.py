@@ -16,8 +16,8 @@ from typing import Any
 
 from apimgmt.processes.expressions import ExpressionFailed
 from apimgmt.processes.expressions.budget import LARGEST, Undecided, check_weight
-from apimgmt.processes.expressions.direct import Run
 from apimgmt.processes.expressions.expression import Expression
+from apimgmt.processes.expressions.rows import Run
 from apimgmt.processes.flows import Scope
 from apimgmt.reading import pointer
 
