@@ -8,7 +8,6 @@ that finds it taken does nothing else, and does not end either until the watch h
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import contextvars
 import ctypes
 import threading
@@ -95,9 +94,13 @@ class Call:
             self._turn.pop()
             return True
         except (Ended, IndexError):
-            # first of all and without a call, in which the next one could arrive: from here on no other comes
+            # first of all and without a call, in which the next one could arrive
             self.is_over = True
-            self._wait()
+            try:
+                self._wait()
+            except Ended:
+                # the watch had not seen that it is over; from here on no other comes
+                return False
             return False
 
     def _run(self) -> None:
@@ -128,8 +131,7 @@ class Call:
     def _wait(self) -> None:
         """The watch may be about to raise once more, which must find this thread and no other that got its number."""
         while not self.is_released:
-            with contextlib.suppress(Ended):
-                time.sleep(0.01)
+            time.sleep(0.01)
 
     # ---- in the watch --------------------------------------------------------------------------------------------
 
