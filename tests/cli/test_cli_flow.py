@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -132,3 +134,12 @@ def test_a_file_that_cannot_be_read_is_refused_before_anybody_is_asked(tmp_path:
     done = run("store", str(file))
     assert done.exit_code == 1
     assert f"{file}:2:1" in done.stderr
+
+
+def test_a_command_prints_no_warning_of_a_library(tmp_path: Path) -> None:
+    """Run as a user does, in a process of its own: standard error is ours alone."""
+    file = tmp_path / "flow.yaml"
+    file.write_text("document: {dsl: 1.0.0, namespace: n, name: f, version: 1.0.0}\ndo: [{a: {set: {x: 1}}}]\n")
+    command = [sys.executable, "-c", "from apimgmt.cli import main; main()", "flow", "run", str(file)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert (done.returncode, json.loads(done.stdout), done.stderr) == (0, {"x": 1}, "")
