@@ -82,7 +82,7 @@ def test_one_function_that_sleeps_keeps_no_other_waiting(threads: Threads) -> No
         assert await threads.run(Share("quick"), lambda: 5) == 5
         free.set()
         assert await asyncio.gather(*sleeping) == [True] * 5
-        assert slow.running == 0 and not slow.waiting
+        await until(lambda: slow.running == 0 and not slow.waiting)
 
     run(test)
 
