@@ -86,7 +86,7 @@ def test_the_url_tells_state_and_result_to_its_caller_and_to_nobody_else(jobs: J
     jobs.orders.take(order.id)
     assert jobs.client.get(location, {"X-Api-Key": ANNA}).json()["state"] == "running"
     response = {"status": 201, "headers": {}, "body": {"id": 7}}
-    jobs.orders.end(Outcome(id=order.id, state="succeeded", ended=time.time(), response=response))
+    jobs.orders.end([Outcome(id=order.id, state="succeeded", ended=time.time(), response=response)])
     told = jobs.client.get(location, {"X-Api-Key": ANNA})
     assert (told.json()["state"], told.json()["response"]) == ("succeeded", response)
     assert jobs.client.get(location).status == 401
