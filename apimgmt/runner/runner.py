@@ -30,7 +30,7 @@ POLL_SECONDS = 0.1
 BEAT_SECONDS = 2.0
 MEND_SECONDS = 5.0
 # all that are open are asked for only so often: one that ended here is known to have
-SWEEP_SECONDS = 1.0
+SWEEP_SECONDS, SWEEP_LONGEST = 1.0, 5.0
 SWEEP_SHARE = 0.1
 UPKEEP_SECONDS = 3600.0
 MOST_AT_ONCE = 100
@@ -192,7 +192,7 @@ class Runner:
         found = self._engine.ended(list(self._open if is_sweep else self._done))
         if is_sweep:
             ended = time.monotonic()
-            self._sweep = ended + max(SWEEP_SECONDS, (ended - began) / SWEEP_SHARE)
+            self._sweep = ended + min(max(SWEEP_SECONDS, (ended - began) / SWEEP_SHARE), SWEEP_LONGEST)
         if not found:
             return
         self._engine.sync()

@@ -140,3 +140,34 @@ def test_a_database_that_was_put_away_does_not_lose_the_runs(tmp_path: Path, wha
             assert place.lines()["1 1 begin"] == 2
     finally:
         place.close()
+
+
+@pytest.mark.skipif(not LONG, reason="it is waited for before it is taken for lost")
+def test_what_was_given_to_a_runner_and_got_lost_is_begun(tmp_path: Path, server: PostgresqlServer) -> None:
+    """The database said that this runner has a run, and went away before the runner heard of it."""
+    place = Place(tmp_path, server.url, {"run_concurrency": 1}, STEP_SECONDS="2")
+    engine = sqlalchemy.create_engine(server.url)
+    waiting = "SELECT 1 FROM dbos.workflow_status WHERE workflow_uuid = :id AND status = 'ENQUEUED'"
+    given = (
+        "UPDATE dbos.workflow_status SET status = 'PENDING', executor_id = :me, owner_xid = 'x'"
+        " WHERE workflow_uuid = :id"
+    )
+
+    def is_waiting(identity: str) -> bool:
+        with engine.connect() as database:
+            return database.execute(sqlalchemy.text(waiting), {"id": identity}).first() is not None
+
+    try:
+        first = place.order(1, BINDING)
+        place.start()
+        until(place.lines)
+        lost = place.order(2, BINDING)
+        until(lambda: is_waiting(lost))
+        executor = (place.settings.root / "durable" / "executor").read_text("ascii")
+        with engine.begin() as database:
+            database.execute(sqlalchemy.text(given), {"id": lost, "me": executor})
+        assert [ended(place, one) for one in (first, lost)] == ["succeeded"] * 2
+        assert "it begins again" in place.said() and place.lines()["2 1 begin"] == 1
+    finally:
+        engine.dispose()
+        place.close()
