@@ -28,7 +28,7 @@ from apimgmt.settings import Settings
 
 log = logging.getLogger("apimgmt.runner")
 NAME, WORKFLOW, QUEUE, VERSION = "apimgmt", "apimgmt.run", "apimgmt.runs", "1"
-POLL_SECONDS = 0.2
+POLL_SECONDS = 0.1
 # more of them only wait for each other: for the interpreter, or for the one connection to the file
 THREADS = 8
 # longer than what DBOS waits for a database that was away for a few seconds

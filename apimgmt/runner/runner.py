@@ -33,7 +33,8 @@ MEND_SECONDS = 5.0
 SWEEP_SECONDS, SWEEP_LONGEST = 1.0, 5.0
 SWEEP_SHARE = 0.1
 UPKEEP_SECONDS = 3600.0
-MOST_AT_ONCE = 100
+# what is not through when the process dies is done again
+MOST_AT_ONCE = 25
 AWAY = (OSError, sqlite3.Error, sqlalchemy.exc.SQLAlchemyError)
 
 
@@ -53,6 +54,7 @@ class Runner:
         self._engine: Any = None
         # by what DBOS calls them; nobody else opens or ends any
         self._open: dict[str, Order] = {}
+        self._left: list[str] = []
         self._done: set[str] = set()
         self._mark: tuple[int, int] = (-1, -1)
         self._sweep = self._mend = self._upkeep = 0.0
@@ -60,7 +62,7 @@ class Runner:
 
     def work(self) -> None:
         """Work until it is told to stop. A database that is away is waited for; nothing is lost meanwhile."""
-        while not self.stopping.wait(POLL_SECONDS):
+        while not self.stopping.is_set():
             if os.getppid() != self._parent:
                 # nobody looks after this process any more, and another one wants to begin
                 os._exit(1)
@@ -72,6 +74,7 @@ class Runner:
             except Exception:  # a defect of ours must not stop the runs of others
                 log.exception("a turn of the runner failed")
                 self.stopping.wait(1.0)
+            self.stopping.wait(POLL_SECONDS)
         if self._engine is not None:
             self._engine.close()
 
@@ -84,6 +87,8 @@ class Runner:
                 return
             self._begin_engine()
         self._begin(accepted[:MOST_AT_ONCE])
+        if self._left:
+            self._adopt()
         self._obey()
         self._settle()
         now = time.monotonic()
@@ -98,18 +103,17 @@ class Runner:
     def _begin_engine(self) -> None:
         from apimgmt.runner.engine import Engine
 
-        engine = Engine(self._settings, Performer(self._archive), self._executor())
-        try:
-            open_ones = map(self._read, self._orders.open())
-            self._open = {self._workflow_id(order): order for order in open_ones if order is not None}
-            # a database that was put away or restored does not lose the runs
-            for name in self._open.keys() - engine.known(list(self._open)):
-                engine.start(self._open[name])
-        except BaseException:
-            engine.close()
-            raise
-        self._engine = engine
+        self._engine = Engine(self._settings, Performer(self._archive), self._executor())
+        self._left = self._orders.open()
         threading.Thread(target=self._beat, name="beats", daemon=True).start()
+
+    def _adopt(self) -> None:
+        """Some of what was open when this process began; a database that was put away or restored may not know it."""
+        some = {self._workflow_id(order): order for order in map(self._read, self._left[:MOST_AT_ONCE]) if order}
+        for name in some.keys() - self._engine.known(list(some)):
+            self._engine.start(some[name])
+        self._open |= some
+        del self._left[:MOST_AT_ONCE]
 
     def _shares(self) -> bool:
         """Whether other machines could leave something to take over."""
@@ -175,7 +179,7 @@ class Runner:
         self._engine.cancel(self._workflow_id(order))
 
     def _retry(self, order: Order) -> None:
-        if self._workflow_id(order) in self._open:
+        if self._workflow_id(order) in self._open or order.id in self._left:
             return
         again = msgspec.structs.replace(order, attempt=order.attempt + 1)
         self._engine.retry(again)
