@@ -108,7 +108,7 @@ def checks(root: Path, **environment: str) -> list[tuple[str, str, str]]:
 
 
 @pytest.mark.parametrize(
-    ("days", "verdict"), [(-0.01, "wrong"), (0.01, "warning"), (29.9, "warning"), (30.1, "fine"), (400, "fine")]
+    ("days", "verdict"), [(-0.1, "wrong"), (0.1, "warning"), (29.9, "warning"), (30.1, "fine"), (400, "fine")]
 )
 def test_doctor_says_when_the_certificate_ends(tmp_path: Path, days: float, verdict: str) -> None:
     """Thirty days before it does."""

@@ -17,7 +17,7 @@ from apimgmt.processes.expressions import ExpressionFailed
 from apimgmt.processes.expressions.children import PRELUDE, Children
 from apimgmt.processes.expressions.direct import compiled
 from apimgmt.processes.expressions.expression import Expression
-from apimgmt.processes.expressions.operators import Undecided, equal
+from apimgmt.processes.expressions.operators import Undecided
 from apimgmt.processes.expressions.rows import DEFINITIONS
 from apimgmt.processes.expressions.tokens import Unknown
 
@@ -178,6 +178,11 @@ rows = st.lists(
 FUNCTIONS = ["where", "distinct_by", "sort_by", "sort_by_desc", "sum_of", "avg_of", "min_of", "max_of"]
 
 
+def same(ours: Any, theirs: Any) -> bool:
+    """Whether two values are equal, by jq itself: it knows what becomes of integers that no double has."""
+    return bool(program(".[0] == .[1]").input_value([ours, theirs]).first())
+
+
 @settings(max_examples=300, deadline=None)
 @given(rows, st.sampled_from(FUNCTIONS), keys)
 def test_ours_and_jq_agree_on_rows(given_rows: list[Any], name: str, key: str) -> None:
@@ -186,7 +191,7 @@ def test_ours_and_jq_agree_on_rows(given_rows: list[Any], name: str, key: str) -
     ours, theirs = by_ours(source, given_rows), by_jq(source, given_rows)
     assert (ours is FAILED) == (theirs is FAILED)
     if ours is not FAILED:
-        assert equal(ours, theirs)
+        assert same(ours, theirs)
 
 
 @settings(max_examples=200, deadline=None)
@@ -198,7 +203,7 @@ def test_ours_and_jq_agree_on_fields(given_rows: list[Any], names: list[str], on
         source = f"{name}({json.dumps(names)})"
         ours, theirs = by_ours(source, value), by_jq(source, value)
         assert (ours is FAILED) == (theirs is FAILED)
-        assert ours is FAILED or equal(ours, theirs)
+        assert ours is FAILED or same(ours, theirs)
 
 
 @settings(max_examples=200, deadline=None)
@@ -207,4 +212,4 @@ def test_ours_and_jq_agree_on_members(value: Any) -> None:
     """What is at a path, null where nothing is, whatever is in the way."""
     for path in (["a"], ["a", "b"], ["a", 0], [0, "a"], [-1], [5, "c"]):
         source = f"member({json.dumps(path)})"
-        assert equal(by_ours(source, value), by_jq(source, value))
+        assert same(by_ours(source, value), by_jq(source, value))
