@@ -7,6 +7,8 @@ short form shows every second text, in documents of all three versions; ``PRODUC
 from __future__ import annotations
 
 import os
+import shlex
+import subprocess
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote
@@ -204,8 +206,10 @@ def test_the_page_cannot_be_framed(page: Browser, elsewhere: Elsewhere, bookshop
     assert shown == {"ours": False, "mutant": True}
 
 
+@pytest.mark.rows("H-078")
 def test_try_it_out(page: Browser, product: Product, bookshop: str) -> None:
-    """A reader gives the key, fills in the id, executes, and sees the response of the mock."""
+    """A reader gives the key, fills in the id, executes, and sees the response of the mock; the cURL line below does
+    the same, and the document can be had for other tools."""
     page.open(bookshop)
     page.click(".btn.authorize")
     page.type(".auth-container input", product.key("reader"))
@@ -219,3 +223,29 @@ def test_try_it_out(page: Browser, product: Product, bookshop: str) -> None:
     answer = "document.querySelector('.live-responses-table tbody')?.innerText ?? ''"
     assert "The Left Shelf" in page.wait(f"return {answer}")
     assert page.run(f"return {answer}").lstrip().startswith("200")
+    line = str(page.run("return document.querySelector('#operations-default-getBook .curl').innerText"))
+    words = shlex.split(line.replace("\\\n", " "))
+    assert words[0] == "curl"
+    done = subprocess.run([*words, "--silent", "--fail"], capture_output=True, timeout=60, check=True)
+    assert b"The Left Shelf" in done.stdout
+    document = requests.get(bookshop.removesuffix("ui/") + "openapi.json", timeout=60).json()
+    assert "getBook" in {one["operationId"] for item in document["paths"].values() for one in item.values()}
+
+
+@pytest.mark.rows("H-079")
+def test_a_get_works_from_the_address_bar(page: Browser, product: Product) -> None:
+    """With the key in the query and a parameter beside it; without the key the browser shows why not."""
+    answer = {"description": "them", "content": {"application/json": {"example": {"found": "The Left Shelf"}}}}
+    limit = {"name": "limit", "in": "query", "schema": {"type": "integer"}}
+    paths = {"/shelves": {"get": {"parameters": [limit], "responses": {"200": answer}}}}
+    document = {"openapi": "3.1.0", "info": {"title": "Shelves", "version": "1"}, "paths": paths}
+    product.upload("shelves", document, basePath="/shelves-of")
+    url, key = f"{product.gateway}/shelves-of/shelves?limit=", product.key("visitor")
+    try:
+        for query, shown in ((f"5&api_key={key}", "The Left Shelf"), ("5", "credential-missing"), ("x", "credential")):
+            page.open(url + query)
+            assert shown in str(page.run("return document.documentElement.textContent"))
+        page.open(f"{url}x&api_key={key}")
+        assert "is not an integer" in str(page.run("return document.documentElement.textContent"))
+    finally:
+        product.ask("DELETE", "/apis/shelves")
